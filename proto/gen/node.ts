@@ -242,6 +242,8 @@ export interface Hello {
   maxConcurrency: number;
   softwareVersion: string;
   deviceName: string;
+  /** Random for each start of the node's process: the same value means that nothing it knew was lost. */
+  instanceId: string;
 }
 
 export interface AttemptRef {
@@ -2651,6 +2653,7 @@ function createBaseHello(): Hello {
     maxConcurrency: 0,
     softwareVersion: "",
     deviceName: "",
+    instanceId: "",
   };
 }
 
@@ -2679,6 +2682,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.deviceName !== "") {
       writer.uint32(66).string(message.deviceName);
+    }
+    if (message.instanceId !== "") {
+      writer.uint32(74).string(message.instanceId);
     }
     return writer;
   },
@@ -2760,6 +2766,14 @@ export const Hello: MessageFns<Hello> = {
             message.deviceName = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.instanceId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2787,6 +2801,7 @@ export const Hello: MessageFns<Hello> = {
     message.maxConcurrency = object.maxConcurrency ?? 0;
     message.softwareVersion = object.softwareVersion ?? "";
     message.deviceName = object.deviceName ?? "";
+    message.instanceId = object.instanceId ?? "";
     return message;
   },
 };

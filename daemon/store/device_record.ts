@@ -1,0 +1,47 @@
+import type { ClientKind } from "../../identity/client_kind.ts";
+import type { DeviceId } from "../../identity/device_id.ts";
+import type { Fingerprint } from "../../identity/fingerprint.ts";
+import type { UnixMs } from "../../identity/unix_ms.ts";
+
+/** A paired device. It keeps its row after a revocation, so that it cannot quietly pair again. */
+export interface DeviceRecord {
+  readonly deviceId: DeviceId;
+  readonly clientKind: ClientKind;
+  readonly status: "paired" | "revoked";
+  readonly deviceName: string;
+  readonly platform: string;
+  /** Ed25519, 32 bytes; empty for the daemon's own operator, which has no device identity. */
+  readonly publicKey: Uint8Array;
+  readonly identityFingerprint: Fingerprint;
+  /** Fixed when the pairing was approved (design section 3). */
+  readonly grantedCapabilities: readonly string[];
+  readonly pairedAt: UnixMs;
+  readonly approvedBy: string;
+  readonly revokedAt?: UnixMs;
+  readonly revokedReason?: string;
+}
+
+/** A client certificate this daemon issued. */
+export interface CertificateRecord {
+  readonly fingerprint: Fingerprint;
+  readonly deviceId: DeviceId;
+  readonly issuedAt: UnixMs;
+  readonly expiresAt: UnixMs;
+  readonly pem: string;
+  readonly revokedAt?: UnixMs;
+  readonly revokedReason?: string;
+}
+
+/** Devices and their certificates. */
+export interface DeviceTable {
+  get(deviceId: DeviceId): Promise<DeviceRecord | undefined>;
+  list(): Promise<DeviceRecord[]>;
+  /** Inserts or replaces the device. */
+  put(device: DeviceRecord): Promise<void>;
+  /** Deletes the device, its certificates, its node record and its pairing requests. */
+  remove(deviceId: DeviceId): Promise<void>;
+  listCertificates(): Promise<CertificateRecord[]>;
+  insertCertificate(certificate: CertificateRecord): Promise<void>;
+  /** Marks those certificates of the device that are not revoked yet. */
+  revokeCertificates(deviceId: DeviceId, at: UnixMs, reason: string): Promise<void>;
+}

@@ -1,0 +1,136 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { CLIENT_KINDS } from "../../../identity/client_kind.ts";
+import { type DeviceId, parseDeviceId } from "../../../identity/device_id.ts";
+import { parseFingerprint } from "../../../identity/fingerprint.ts";
+import type { UnixMs } from "../../../identity/unix_ms.ts";
+import type { CertificateRecord, DeviceRecord, DeviceTable } from "../device_record.ts";
+import {
+  bytes,
+  oneOf,
+  optionalText,
+  optionalTime,
+  present,
+  type SqliteRow,
+  text,
+  textList,
+  time,
+} from "./sqlite_row.ts";
+
+function deviceOf(row: SqliteRow): DeviceRecord {
+  return present({
+    deviceId: parseDeviceId(text(row, "device_id")),
+    clientKind: oneOf(row, "client_kind", CLIENT_KINDS),
+    status: oneOf(row, "status", ["paired", "revoked"]),
+    deviceName: text(row, "device_name"),
+    platform: text(row, "platform"),
+    publicKey: bytes(row, "public_key"),
+    identityFingerprint: parseFingerprint(text(row, "identity_fingerprint")),
+    grantedCapabilities: textList(row, "granted_capabilities"),
+    pairedAt: time(row, "paired_at"),
+    approvedBy: text(row, "approved_by"),
+    revokedAt: optionalTime(row, "revoked_at"),
+    revokedReason: optionalText(row, "revoked_reason"),
+  });
+}
+
+function certificateOf(row: SqliteRow): CertificateRecord {
+  return present({
+    fingerprint: parseFingerprint(text(row, "fingerprint")),
+    deviceId: parseDeviceId(text(row, "device_id")),
+    issuedAt: time(row, "issued_at"),
+    expiresAt: time(row, "expires_at"),
+    pem: text(row, "pem"),
+    revokedAt: optionalTime(row, "revoked_at"),
+    revokedReason: optionalText(row, "revoked_reason"),
+  });
+}
+
+/** {@linkcode DeviceTable} on SQLite. */
+export class SqliteDevices implements DeviceTable {
+  readonly #get: StatementSync;
+  readonly #list: StatementSync;
+  readonly #put: StatementSync;
+  readonly #removePairings: StatementSync;
+  readonly #remove: StatementSync;
+  readonly #listCertificates: StatementSync;
+  readonly #insertCertificate: StatementSync;
+  readonly #revokeCertificates: StatementSync;
+
+  constructor(db: DatabaseSync) {
+    this.#get = db.prepare("SELECT * FROM devices WHERE device_id = ?");
+    this.#list = db.prepare("SELECT * FROM devices ORDER BY device_id");
+    this.#put = db.prepare(`
+      INSERT INTO devices (device_id, client_kind, status, device_name, platform, public_key, identity_fingerprint,
+        granted_capabilities, paired_at, approved_by, revoked_at, revoked_reason)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT (device_id) DO UPDATE SET client_kind = excluded.client_kind, status = excluded.status,
+        device_name = excluded.device_name, platform = excluded.platform, public_key = excluded.public_key,
+        identity_fingerprint = excluded.identity_fingerprint, granted_capabilities = excluded.granted_capabilities,
+        paired_at = excluded.paired_at, approved_by = excluded.approved_by, revoked_at = excluded.revoked_at,
+        revoked_reason = excluded.revoked_reason`);
+    this.#removePairings = db.prepare("DELETE FROM pairing_requests WHERE device_id = ?");
+    this.#remove = db.prepare("DELETE FROM devices WHERE device_id = ?");
+    this.#listCertificates = db.prepare("SELECT * FROM certificates ORDER BY issued_at, fingerprint");
+    this.#insertCertificate = db.prepare(`
+      INSERT INTO certificates (fingerprint, device_id, issued_at, expires_at, pem, revoked_at, revoked_reason)
+      VALUES (?, ?, ?, ?, ?, ?, ?)`);
+    this.#revokeCertificates = db.prepare(
+      "UPDATE certificates SET revoked_at = ?, revoked_reason = ? WHERE device_id = ? AND revoked_at IS NULL",
+    );
+  }
+
+  async get(deviceId: DeviceId): Promise<DeviceRecord | undefined> {
+    const row = this.#get.get(deviceId);
+    return await Promise.resolve(row && deviceOf(row));
+  }
+
+  async list(): Promise<DeviceRecord[]> {
+    return await Promise.resolve(this.#list.all().map(deviceOf));
+  }
+
+  async put(device: DeviceRecord): Promise<void> {
+    this.#put.run(
+      device.deviceId,
+      device.clientKind,
+      device.status,
+      device.deviceName,
+      device.platform,
+      device.publicKey,
+      device.identityFingerprint,
+      JSON.stringify(device.grantedCapabilities),
+      device.pairedAt,
+      device.approvedBy,
+      device.revokedAt ?? null,
+      device.revokedReason ?? null,
+    );
+    await Promise.resolve();
+  }
+
+  async remove(deviceId: DeviceId): Promise<void> {
+    this.#removePairings.run(deviceId);
+    this.#remove.run(deviceId);
+    await Promise.resolve();
+  }
+
+  async listCertificates(): Promise<CertificateRecord[]> {
+    return await Promise.resolve(this.#listCertificates.all().map(certificateOf));
+  }
+
+  async insertCertificate(certificate: CertificateRecord): Promise<void> {
+    this.#insertCertificate.run(
+      certificate.fingerprint,
+      certificate.deviceId,
+      certificate.issuedAt,
+      certificate.expiresAt,
+      certificate.pem,
+      certificate.revokedAt ?? null,
+      certificate.revokedReason ?? null,
+    );
+    await Promise.resolve();
+  }
+
+  async revokeCertificates(deviceId: DeviceId, at: UnixMs, reason: string): Promise<void> {
+    this.#revokeCertificates.run(at, reason, deviceId);
+    await Promise.resolve();
+  }
+}

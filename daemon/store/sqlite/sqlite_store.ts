@@ -1,0 +1,157 @@
+import { DatabaseSync } from "node:sqlite";
+import { dirname, join } from "node:path";
+import { PalyraError } from "../../../identity/palyra_error.ts";
+import type { Store, StoreTransaction } from "../store.ts";
+import { GroupCommit } from "./group_commit.ts";
+import { MIGRATIONS } from "./migrations.ts";
+import { SqliteDevices } from "./sqlite_devices.ts";
+import { SqliteNodes } from "./sqlite_nodes.ts";
+import { SqlitePairing } from "./sqlite_pairing.ts";
+import { SqliteRequests } from "./sqlite_requests.ts";
+
+/** Deno's node:sqlite gives every failure this code and tells them apart by SQLite's own fixed texts alone. */
+function isSqliteError(cause: unknown): cause is Error {
+  return cause instanceof Error && "code" in cause && cause.code === "ERR_SQLITE_ERROR";
+}
+
+const READ_ONLY = /readonly database|unable to open database file/;
+const FULL = /database or disk is full/;
+const DAMAGED = /not a database|malformed/;
+const LOCKED = /database (table )?is locked/;
+
+/** What SQLite reports, as a failure with its cure. */
+function storeFailure(path: string, cause: unknown): PalyraError {
+  if (cause instanceof PalyraError) return cause;
+  const text = isSqliteError(cause) ? cause.message : "";
+  if (READ_ONLY.test(text)) {
+    return new PalyraError(
+      "state_read_only",
+      `The state database ${path} cannot be written. Check the owner and mode of its folder and that the file ` +
+        "system is not mounted read-only.",
+      { cause },
+    );
+  }
+  if (FULL.test(text)) {
+    return new PalyraError("state_read_only", `No room is left for the state database ${path}. Free some space.`, {
+      cause,
+    });
+  }
+  if (DAMAGED.test(text)) {
+    return new PalyraError(
+      "state_damaged",
+      `The state database ${path} is damaged. Stop the daemon, keep a copy of the file and restore a backup.`,
+      { cause },
+    );
+  }
+  if (LOCKED.test(text)) {
+    return new PalyraError("state_in_use", `Another program holds the state database ${path}. Stop it and try again.`, {
+      cause,
+    });
+  }
+  return new PalyraError("internal", "The state database refused a transaction; the log has the cause.", { cause });
+}
+
+/** Deno has no error class for EROFS. */
+function isReadOnlyFileSystem(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && cause.code === "EROFS";
+}
+
+function versionOf(db: DatabaseSync): number {
+  const version = db.prepare("PRAGMA user_version").get()?.["user_version"];
+  return typeof version === "number" ? version : 0;
+}
+
+function refuseNewerSchema(db: DatabaseSync, path: string): void {
+  const version = versionOf(db);
+  if (version > MIGRATIONS.length) {
+    throw new PalyraError(
+      "schema_too_new",
+      `The state database ${path} has schema ${version}; this version of palyrad knows up to ${MIGRATIONS.length}. ` +
+        "Run the newer palyrad, or point --state-root at another folder.",
+    );
+  }
+}
+
+function migrate(db: DatabaseSync, path: string): void {
+  const version = versionOf(db);
+  if (version === MIGRATIONS.length) return;
+  if (version > 0) {
+    const backup = join(dirname(path), `palyrad.schema-${version}.sqlite`);
+    db.prepare("VACUUM INTO ?").run(backup);
+    Deno.chmodSync(backup, 0o600);
+  }
+  db.exec("BEGIN IMMEDIATE");
+  for (const sql of MIGRATIONS.slice(version)) db.exec(sql);
+  // A pragma takes no bound values; the number is our own.
+  db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  db.exec("COMMIT");
+}
+
+/**
+ * {@linkcode Store} in one SQLite file: write-ahead log, an fsync for each commit, commits grouped by turn of the event
+ * loop (design section 5, "Store").
+ */
+export class SqliteStore implements Store {
+  readonly #db: DatabaseSync;
+  readonly #tx: StoreTransaction;
+  readonly #group: GroupCommit;
+  readonly #path: string;
+
+  private constructor(db: DatabaseSync, path: string) {
+    this.#db = db;
+    this.#path = path;
+    this.#tx = {
+      pairing: new SqlitePairing(db),
+      devices: new SqliteDevices(db),
+      nodes: new SqliteNodes(db),
+      requests: new SqliteRequests(db),
+    };
+    this.#group = new GroupCommit(db, (cause) => storeFailure(path, cause));
+  }
+
+  /**
+   * Opens or creates the database at `path` (mode 0600) and brings its schema up to date; an older schema is backed up
+   * beside the file first. Throws `schema_too_new`, `state_damaged` or `state_read_only`.
+   */
+  static open(path: string): SqliteStore {
+    let db: DatabaseSync | undefined;
+    try {
+      // SQLite gives its log files the mode of the main file.
+      Deno.openSync(path, { create: true, read: true, write: true, mode: 0o600 }).close();
+      db = new DatabaseSync(path);
+      refuseNewerSchema(db, path);
+      db.exec(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 0",
+      );
+      migrate(db, path);
+      return new SqliteStore(db, path);
+    } catch (cause) {
+      db?.close();
+      if (cause instanceof Deno.errors.PermissionDenied || isReadOnlyFileSystem(cause)) {
+        throw new PalyraError(
+          "state_read_only",
+          `The state database ${path} cannot be opened for writing. Check the owner and mode of its folder.`,
+          { cause },
+        );
+      }
+      throw storeFailure(path, cause);
+    }
+  }
+
+  /** See {@linkcode Store.transaction}. */
+  transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+    return this.#group.run(async () => {
+      try {
+        return await work(this.#tx);
+      } catch (cause) {
+        throw isSqliteError(cause) ? storeFailure(this.#path, cause) : cause;
+      }
+    });
+  }
+
+  /** See {@linkcode Store.close}. */
+  async close(): Promise<void> {
+    await this.#group.idle();
+    this.#db.close();
+  }
+}

@@ -1,0 +1,29 @@
+import type { RequestTable } from "./capability_request_record.ts";
+import type { DeviceTable } from "./device_record.ts";
+import type { PairingTable } from "./pairing_record.ts";
+import type { NodeTable } from "./registered_node_record.ts";
+
+/** The tables, as one transaction sees them. Valid until the work it was given to has settled. */
+export interface StoreTransaction {
+  readonly pairing: PairingTable;
+  readonly devices: DeviceTable;
+  readonly nodes: NodeTable;
+  readonly requests: RequestTable;
+}
+
+/**
+ * The daemon's durable state.
+ *
+ * A driver runs each work atomically and isolated from the others. It may join several works into one commit, so a
+ * work must wait for nothing but its transaction: no network, no timer, no other work.
+ */
+export interface Store {
+  /**
+   * Runs `work` and resolves with its result once everything it wrote is on disk. When `work` rejects, nothing it
+   * wrote is kept and its rejection is passed on. A commit that fails rejects with `state_read_only` or
+   * `state_damaged`, and nothing is kept.
+   */
+  transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
+  /** Commits what is under way and closes. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,308 @@
+import assert from "node:assert/strict";
+import { type CanonicalUlid, newDeviceId, newUlid } from "../../identity/device_id.ts";
+import { fingerprintOf } from "../../identity/fingerprint.ts";
+import { unixMs } from "../../identity/unix_ms.ts";
+import type { CapabilityRequestRecord } from "./capability_request_record.ts";
+import type { DeviceRecord } from "./device_record.ts";
+import type { PairingCodeRecord, PairingRequestRecord } from "./pairing_record.ts";
+import type { RegisteredNodeRecord } from "./registered_node_record.ts";
+import type { Store } from "./store.ts";
+
+/** A store under test: opened afresh on the same data by each `open`. */
+export interface StoreUnderTest {
+  open(): Promise<Store>;
+  remove(): Promise<void>;
+}
+
+const NOW = unixMs(1_790_000_000_000);
+
+function aDevice(): DeviceRecord {
+  const publicKey = crypto.getRandomValues(new Uint8Array(32));
+  return {
+    deviceId: newDeviceId(),
+    clientKind: "node",
+    status: "paired",
+    deviceName: "laptop",
+    platform: "linux-x86_64",
+    publicKey,
+    identityFingerprint: fingerprintOf(publicKey),
+    grantedCapabilities: ["echo", "system.health"],
+    pairedAt: NOW,
+    approvedBy: "operator",
+  };
+}
+
+function aNode(device: DeviceRecord): RegisteredNodeRecord {
+  return {
+    deviceId: device.deviceId,
+    platform: device.platform,
+    deviceName: device.deviceName,
+    softwareVersion: "0.1.0",
+    capabilities: [{
+      name: "echo",
+      available: true,
+      version: "1.0.0",
+      inputSchemaJson: "{}",
+      outputSchemaJson: "{}",
+      idempotent: true,
+      requiresLocalMediation: false,
+      unavailableReason: "",
+    }],
+    registeredAt: NOW,
+    lastSeenAt: NOW,
+    epoch: 1,
+  };
+}
+
+function aRequest(device: DeviceRecord, changes: Partial<CapabilityRequestRecord> = {}): CapabilityRequestRecord {
+  return {
+    requestId: newUlid(),
+    deviceId: device.deviceId,
+    capability: "echo",
+    state: "queued",
+    attempt: 0,
+    epoch: 0,
+    idempotent: true,
+    inputJson: new TextEncoder().encode(`{"a":1}`),
+    maxPayloadBytes: 65_536,
+    deadline: unixMs(NOW + 30_000),
+    requestedBy: "operator",
+    createdAt: NOW,
+    updatedAt: NOW,
+    ...changes,
+  };
+}
+
+/** A live QR code. */
+export function aCode(changes: Partial<PairingCodeRecord> = {}): PairingCodeRecord {
+  return {
+    codeId: newUlid(),
+    method: "qr",
+    clientKind: "node",
+    key: crypto.getRandomValues(new Uint8Array(32)),
+    approve: false,
+    issuedBy: "operator",
+    createdAt: NOW,
+    expiresAt: unixMs(NOW + 600_000),
+    triesLeft: 5,
+    state: "live",
+    ...changes,
+  };
+}
+
+function aPairing(device: DeviceRecord, codeId: CanonicalUlid): PairingRequestRecord {
+  return {
+    requestId: newUlid(),
+    codeId,
+    deviceId: device.deviceId,
+    clientKind: "node",
+    method: "qr",
+    state: "pending_approval",
+    devicePublicKey: device.publicKey,
+    identityFingerprint: device.identityFingerprint,
+    csrDer: new Uint8Array([1, 2, 3]),
+    transcriptHash: "00".repeat(32),
+    platform: device.platform,
+    deviceName: device.deviceName,
+    requestedCapabilities: ["echo"],
+    remoteAddress: "127.0.0.1:5000",
+    requestedAt: NOW,
+    expiresAt: unixMs(NOW + 600_000),
+  };
+}
+
+/** Registers the tests that every {@linkcode Store} driver must pass. */
+export function storeContract(driver: string, setUp: () => Promise<StoreUnderTest>): void {
+  const test = (name: string, body: (store: Store, under: StoreUnderTest) => Promise<void>) =>
+    Deno.test(`${driver} ${name}`, async () => {
+      const under = await setUp();
+      const store = await under.open();
+      try {
+        await body(store, under);
+      } finally {
+        await store.close();
+        await under.remove();
+      }
+    });
+
+  test("keeps every kind of record across a restart", async (store, under) => {
+    const device = aDevice();
+    const certificate = {
+      fingerprint: fingerprintOf(new Uint8Array([9])),
+      deviceId: device.deviceId,
+      issuedAt: NOW,
+      expiresAt: unixMs(NOW + 1),
+      pem: "pem",
+    };
+    const node = aNode(device);
+    const request = aRequest(device, { idempotencyKey: "key-1" });
+    const code = aCode();
+    const pairing = aPairing(device, code.codeId);
+    await store.transaction(async (tx) => {
+      await tx.devices.put(device);
+      await tx.devices.insertCertificate(certificate);
+      await tx.nodes.put(node);
+      await tx.requests.insert(request);
+      await tx.pairing.insertCode(code);
+      await tx.pairing.insertRequest(pairing);
+    });
+    const again = await under.open();
+    try {
+      await again.transaction(async (tx) => {
+        assert.deepEqual(await tx.devices.get(device.deviceId), device);
+        assert.deepEqual(await tx.devices.list(), [device]);
+        assert.deepEqual(await tx.devices.listCertificates(), [certificate]);
+        assert.deepEqual(await tx.nodes.get(device.deviceId), node);
+        assert.deepEqual(await tx.requests.get(request.requestId), request);
+        assert.deepEqual(await tx.requests.findByIdempotencyKey(device.deviceId, "key-1"), request);
+        assert.deepEqual(await tx.pairing.getCode(code.codeId), code);
+        assert.deepEqual(await tx.pairing.getRequest(pairing.requestId), pairing);
+      });
+    } finally {
+      await again.close();
+    }
+  });
+
+  test("keeps nothing of a work that rejects, and all of its neighbours in the same turn", async (store) => {
+    const [kept, dropped] = [aDevice(), aDevice()];
+    const results = await Promise.allSettled([
+      store.transaction((tx) => tx.devices.put(kept)),
+      store.transaction(async (tx) => {
+        await tx.devices.put(dropped);
+        throw new Error("changed my mind");
+      }),
+      store.transaction((tx) => tx.nodes.put(aNode(kept))),
+    ]);
+    assert.deepEqual(results.map((result) => result.status), ["fulfilled", "rejected", "fulfilled"]);
+    const stored = await store.transaction(async (tx) => [await tx.devices.list(), await tx.nodes.list()]);
+    assert.deepEqual(stored, [[kept], [aNode(kept)]]);
+  });
+
+  test("isolates works that read and then write", async (store) => {
+    const code = aCode();
+    await store.transaction((tx) => tx.pairing.insertCode(code));
+    // Each reads, yields, and writes what it read less one: any overlap would lose a decrement.
+    await Promise.all(Array.from({ length: 5 }, () =>
+      store.transaction(async (tx) => {
+        const read = await tx.pairing.getCode(code.codeId);
+        assert.ok(read);
+        await Promise.resolve();
+        await tx.pairing.setTriesLeft(code.codeId, read.triesLeft - 1);
+      })));
+    const left = await store.transaction(async (tx) => (await tx.pairing.getCode(code.codeId))?.triesLeft);
+    assert.equal(left, 0);
+  });
+
+  test("erases a code's key when it ends, and ends it once", async (store) => {
+    const code = aCode();
+    await store.transaction((tx) => tx.pairing.insertCode(code));
+    await store.transaction((tx) => tx.pairing.endCode(code.codeId, "spent"));
+    await store.transaction((tx) => tx.pairing.endCode(code.codeId, "expired"));
+    await store.transaction(async (tx) => {
+      const ended = await tx.pairing.getCode(code.codeId);
+      assert.equal(ended?.state, "spent");
+      assert.equal(ended?.key, undefined);
+      assert.deepEqual(await tx.pairing.listLiveCodes(), []);
+      assert.equal((await tx.pairing.listCodes(10)).length, 1);
+    });
+  });
+
+  test("keeps the newest five failed tries of a code", async (store) => {
+    const code = aCode();
+    await store.transaction(async (tx) => {
+      await tx.pairing.insertCode(code);
+      for (let index = 0; index < 7; index++) {
+        // deno-lint-ignore no-await-in-loop -- in order
+        await tx.pairing.insertTry({
+          codeId: code.codeId,
+          at: unixMs(NOW + index),
+          remoteAddress: "192.0.2.1:4000",
+          deviceId: "",
+          reason: "pairing_proof_failed",
+        });
+      }
+    });
+    const tries = await store.transaction((tx) => tx.pairing.listTries(code.codeId));
+    assert.deepEqual(tries.map((attempt) => attempt.at - NOW), [2, 3, 4, 5, 6]);
+  });
+
+  test("writes a decision on a pairing request and counts the pending ones", async (store) => {
+    const device = aDevice();
+    const pairing = aPairing(device, newUlid());
+    await store.transaction((tx) => tx.pairing.insertRequest(pairing));
+    assert.equal(await store.transaction((tx) => tx.pairing.countPendingRequests()), 1);
+    const approved: PairingRequestRecord = { ...pairing, state: "approved", decidedAt: NOW, decidedBy: "operator" };
+    await store.transaction((tx) => tx.pairing.updateRequest(approved));
+    await store.transaction(async (tx) => {
+      assert.deepEqual(await tx.pairing.getRequest(pairing.requestId), approved);
+      assert.equal(await tx.pairing.countPendingRequests(), 0);
+      assert.deepEqual(await tx.pairing.listRequests(10), [approved]);
+    });
+  });
+
+  test("revokes the certificates of one device only, and removes a device with all that is its own", async (store) => {
+    const [first, second] = [aDevice(), aDevice()];
+    const certificateOf = (device: DeviceRecord) => ({
+      fingerprint: fingerprintOf(new TextEncoder().encode(device.deviceId)),
+      deviceId: device.deviceId,
+      issuedAt: NOW,
+      expiresAt: unixMs(NOW + 1),
+      pem: "pem",
+    });
+    await store.transaction(async (tx) => {
+      await tx.devices.put(first);
+      await tx.devices.put(second);
+      await tx.devices.insertCertificate(certificateOf(first));
+      await tx.devices.insertCertificate(certificateOf(second));
+      await tx.nodes.put(aNode(first));
+      await tx.pairing.insertRequest(aPairing(first, newUlid()));
+      await tx.devices.revokeCertificates(first.deviceId, NOW, "stolen");
+    });
+    const certificates = await store.transaction((tx) => tx.devices.listCertificates());
+    assert.equal(certificates.find((each) => each.deviceId === first.deviceId)?.revokedReason, "stolen");
+    assert.equal(certificates.find((each) => each.deviceId === second.deviceId)?.revokedAt, undefined);
+    await store.transaction((tx) => tx.devices.remove(first.deviceId));
+    await store.transaction(async (tx) => {
+      assert.deepEqual(await tx.devices.list(), [second]);
+      assert.deepEqual((await tx.devices.listCertificates()).map((each) => each.deviceId), [second.deviceId]);
+      assert.deepEqual(await tx.nodes.list(), []);
+      assert.deepEqual(await tx.pairing.listRequests(10), []);
+    });
+  });
+
+  test("lists what is unfinished oldest first, and everything newest first by filter", async (store) => {
+    const [one, other] = [aDevice(), aDevice()];
+    const first = aRequest(one);
+    const second = aRequest(one, { state: "dispatched", attempt: 1, epoch: 1 });
+    const third = aRequest(other);
+    const done: CapabilityRequestRecord = {
+      ...second,
+      state: "succeeded",
+      completedAt: NOW,
+      outputJson: new Uint8Array([123, 125]),
+    };
+    await store.transaction(async (tx) => {
+      await tx.requests.insert(first);
+      await tx.requests.insert(second);
+      await tx.requests.insert(third);
+      await tx.requests.update(done);
+    });
+    const ids = (requests: readonly CapabilityRequestRecord[]) => requests.map((request) => request.requestId);
+    await store.transaction(async (tx) => {
+      const expected = [first.requestId, third.requestId].sort();
+      assert.deepEqual(ids(await tx.requests.listUnfinished()), expected);
+      assert.deepEqual(await tx.requests.get(second.requestId), done);
+      assert.deepEqual(ids(await tx.requests.list({ deviceId: other.deviceId, limit: 10 })), [third.requestId]);
+      assert.deepEqual(ids(await tx.requests.list({ state: "succeeded", limit: 10 })), [second.requestId]);
+      assert.equal((await tx.requests.list({ limit: 2 })).length, 2);
+    });
+  });
+
+  test("refuses a second request with the same idempotency key for the same device only", async (store) => {
+    const [one, other] = [aDevice(), aDevice()];
+    await store.transaction((tx) => tx.requests.insert(aRequest(one, { idempotencyKey: "once" })));
+    await assert.rejects(store.transaction((tx) => tx.requests.insert(aRequest(one, { idempotencyKey: "once" }))));
+    await store.transaction((tx) => tx.requests.insert(aRequest(other, { idempotencyKey: "once" })));
+    assert.equal((await store.transaction((tx) => tx.requests.list({ limit: 10 }))).length, 2);
+  });
+}
