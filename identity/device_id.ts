@@ -1,4 +1,4 @@
-import { ulid } from "ulid";
+import { monotonicFactory, ulid } from "ulid";
 import { PalyraError } from "./palyra_error.ts";
 
 /** A device's name for life: a ULID, 26 characters of upper-case Crockford base32. */
@@ -31,7 +31,9 @@ export function newDeviceId(): DeviceId {
   return ulid() as DeviceId;
 }
 
-/** A fresh ULID for anything else. */
+const nextUlid = monotonicFactory();
+
+/** A fresh ULID for anything else; later ones of this process sort after earlier ones. It is a name, never a secret. */
 export function newUlid(): CanonicalUlid {
-  return ulid() as CanonicalUlid;
+  return nextUlid() as CanonicalUlid;
 }

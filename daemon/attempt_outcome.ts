@@ -1,0 +1,29 @@
+import type { ReasonCode } from "../identity/reason_code.ts";
+import type { AttemptResult } from "./capability_dispatch_record.ts";
+import type { RequestState } from "./request_state.ts";
+import type { CapabilityRequestRecord } from "./store/capability_request_record.ts";
+
+/** Codes by which a node says that it did not try. */
+const REFUSALS: ReadonlySet<string> = new Set<ReasonCode>([
+  "capability_denied",
+  "capability_unavailable",
+  "capability_not_found",
+  "mediation_required",
+  "permission_missing",
+]);
+
+/** How a node's result ends a request. */
+export function endOf(
+  record: CapabilityRequestRecord,
+  result: AttemptResult,
+): { state: RequestState; changes: Partial<CapabilityRequestRecord> } {
+  if (!result.success) {
+    const state = REFUSALS.has(result.errorCode) ? "rejected" : "failed";
+    return { state, changes: { errorCode: result.errorCode, error: result.error } };
+  }
+  if (result.outputJson.length > record.maxPayloadBytes) {
+    const error = `The output has ${result.outputJson.length} bytes; the caller allowed ${record.maxPayloadBytes}.`;
+    return { state: "failed", changes: { errorCode: "output_too_large", error } };
+  }
+  return { state: "succeeded", changes: { outputJson: result.outputJson } };
+}

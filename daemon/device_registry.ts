@@ -1,0 +1,112 @@
+import type { DeviceId } from "../identity/device_id.ts";
+import type { Fingerprint } from "../identity/fingerprint.ts";
+import { PalyraError } from "../identity/palyra_error.ts";
+import type { RevocationIndex } from "../identity/revocation_index.ts";
+import type { Clock } from "../identity/unix_ms.ts";
+import type { PeerCertificate } from "../transport/session.ts";
+import type { CertificateRecord, DeviceRecord } from "./store/device_record.ts";
+import type { Store } from "./store/store.ts";
+
+/** A peer that has been established: its device and the certificate by which it came. */
+export interface KnownPeer {
+  readonly device: DeviceRecord;
+  readonly certificate: CertificateRecord;
+}
+
+/**
+ * The paired devices in memory, for the look-up that every call and session makes (design section 3). It follows the
+ * store: whoever writes devices tells it after the commit.
+ */
+export class DeviceRegistry {
+  readonly #devices = new Map<DeviceId, DeviceRecord>();
+  readonly #certificates = new Map<Fingerprint, CertificateRecord>();
+  readonly #revocations: RevocationIndex;
+  readonly #clock: Clock;
+
+  private constructor(revocations: RevocationIndex, clock: Clock) {
+    this.#revocations = revocations;
+    this.#clock = clock;
+  }
+
+  /** Reads every device and certificate, and puts what is revoked into `revocations`. */
+  static async load(store: Store, revocations: RevocationIndex, clock: Clock): Promise<DeviceRegistry> {
+    const registry = new DeviceRegistry(revocations, clock);
+    const [devices, certificates] = await store.transaction(async (tx) =>
+      [await tx.devices.list(), await tx.devices.listCertificates()] as const
+    );
+    for (const device of devices) registry.putDevice(device);
+    for (const certificate of certificates) registry.putCertificate(certificate);
+    return registry;
+  }
+
+  /** The device, revoked or not. */
+  get(deviceId: DeviceId): DeviceRecord | undefined {
+    return this.#devices.get(deviceId);
+  }
+
+  /** Every device, in the order of its id. */
+  list(): DeviceRecord[] {
+    return [...this.#devices.values()].sort((left, right) => left.deviceId < right.deviceId ? -1 : 1);
+  }
+
+  /** The certificates of one device, oldest first. */
+  certificatesOf(deviceId: DeviceId): CertificateRecord[] {
+    return [...this.#certificates.values()].filter((certificate) => certificate.deviceId === deviceId);
+  }
+
+  /**
+   * Who a peer is, or why it is refused: `device_unknown`, `certificate_revoked`, `device_revoked`,
+   * `certificate_expired`.
+   */
+  identify(peer: PeerCertificate): KnownPeer | PalyraError {
+    const certificate = this.#certificates.get(peer.fingerprint);
+    const device = certificate && this.#devices.get(certificate.deviceId);
+    if (certificate === undefined || device === undefined) {
+      return new PalyraError(
+        "device_unknown",
+        "This daemon has no device with that certificate. Pair again: `palyrad pairing code`, then `palyra-node pair`.",
+      );
+    }
+    if (device.status === "revoked" || this.#revocations.deviceRevocation(device.deviceId) !== undefined) {
+      return new PalyraError(
+        "device_revoked",
+        "This device was revoked by the daemon's operator. To use it again, remove it there and pair it anew.",
+      );
+    }
+    if (certificate.revokedAt !== undefined || this.#revocations.isRevoked(peer.fingerprint)) {
+      return new PalyraError("certificate_revoked", "This certificate was revoked. Pair the device again.");
+    }
+    if (certificate.expiresAt <= this.#clock()) {
+      return new PalyraError("certificate_expired", "This device's certificate has expired. Pair the device again.");
+    }
+    return { device, certificate };
+  }
+
+  /** A device was stored. */
+  putDevice(device: DeviceRecord): void {
+    this.#devices.set(device.deviceId, device);
+    if (device.status === "revoked") {
+      this.#revocations.revokeDevice(device.deviceId, {
+        reason: device.revokedReason ?? "",
+        at: device.revokedAt ?? this.#clock(),
+      });
+    }
+  }
+
+  /** A certificate was stored. */
+  putCertificate(certificate: CertificateRecord): void {
+    this.#certificates.set(certificate.fingerprint, certificate);
+    if (certificate.revokedAt !== undefined) {
+      this.#revocations.revokeFingerprint(certificate.fingerprint, {
+        reason: certificate.revokedReason ?? "",
+        at: certificate.revokedAt,
+      });
+    }
+  }
+
+  /** A device was deleted. */
+  removeDevice(deviceId: DeviceId): void {
+    this.#devices.delete(deviceId);
+    for (const certificate of this.certificatesOf(deviceId)) this.#certificates.delete(certificate.fingerprint);
+  }
+}

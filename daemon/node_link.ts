@@ -1,0 +1,21 @@
+import type { AttemptName, CapabilityDispatchRecord } from "./capability_dispatch_record.ts";
+
+/** The way to a connected node, as the queue sees it: one welcomed session. */
+export interface NodeLink {
+  readonly epoch: number;
+  /** Random for each start of the node's process. */
+  readonly instanceId: string;
+  /** How many requests the node runs at once. */
+  readonly maxConcurrency: number;
+  dispatch(dispatch: CapabilityDispatchRecord): void;
+  cancel(attempt: AttemptName, reason: string): void;
+  /** The result is on disk; the node may forget it. */
+  acknowledge(attempt: AttemptName): void;
+}
+
+/** What a node said about its work when it connected. */
+export interface NodeWork {
+  readonly inFlight: readonly AttemptName[];
+  /** Their results follow on the session. */
+  readonly finished: readonly AttemptName[];
+}

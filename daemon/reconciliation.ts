@@ -1,0 +1,43 @@
+import type { AttemptName } from "./capability_dispatch_record.ts";
+import type { DeviceQueue } from "./device_queue.ts";
+import type { LiveRequest } from "./live_request.ts";
+import type { NodeWork } from "./node_link.ts";
+
+/** What a returning node's own account of its work means for each request (design section 5). */
+export interface ReconciliationPlan {
+  /** Known to both sides: they go on, or their result follows. */
+  readonly resume: readonly LiveRequest[];
+  /** Waiting here, but the node has an attempt already: the daemon stopped before it wrote the dispatch. */
+  readonly adopt: readonly { readonly live: LiveRequest; readonly attempt: number }[];
+  /** Never started, or harmless to repeat: dispatched again. */
+  readonly requeue: readonly LiveRequest[];
+  /** Started or not, nobody can tell, and repeating could do harm. */
+  readonly lose: readonly LiveRequest[];
+  /** Running on the node, but nobody waits for them here. */
+  readonly abandon: readonly AttemptName[];
+}
+
+/** Compares what the daemon believes with what the node says; changes nothing. */
+export function planReconciliation(device: DeviceQueue, instanceId: string, work: NodeWork): ReconciliationPlan {
+  const named = new Map<string, number>();
+  for (const { requestId, attempt } of [...work.inFlight, ...work.finished]) named.set(requestId, attempt);
+
+  const [resume, requeue, lose]: [LiveRequest[], LiveRequest[], LiveRequest[]] = [[], [], []];
+  for (const live of device.inFlight.values()) {
+    const { requestId, attempt, idempotent } = live.record;
+    // A process that never stopped remembers all it was sent, so what it does not know of never reached it.
+    const neverStarted = !live.sent || live.instanceId === instanceId;
+    if (named.get(requestId) === attempt) resume.push(live);
+    else if (neverStarted || idempotent) requeue.push(live);
+    else lose.push(live);
+  }
+
+  const adopt = device.waiting.flatMap((live) => {
+    const attempt = named.get(live.record.requestId);
+    return attempt !== undefined && attempt > live.record.attempt ? [{ live, attempt }] : [];
+  });
+
+  const wanted = new Set([...resume, ...adopt.map(({ live }) => live)].map((live) => live.record.requestId as string));
+  const abandon = work.inFlight.filter((attempt) => !wanted.has(attempt.requestId));
+  return { resume, adopt, requeue, lose, abandon };
+}
