@@ -1,0 +1,218 @@
+import { getLogger } from "@logtape/logtape";
+import type { DeviceId } from "../../identity/device_id.ts";
+import { PalyraError } from "../../identity/palyra_error.ts";
+import { type Clock, systemClock } from "../../identity/unix_ms.ts";
+import { encodeBoundedJson, parseBoundedJson } from "./bounded_json.ts";
+import type { Capability, CapabilityContext, NodeFacts, PreparedInput } from "./capability.ts";
+import type { CapabilityRegistry, RegisteredCapability } from "./capability_registry.ts";
+import type { LocalCapabilityResult } from "./local_capability_result.ts";
+import { type Mediator, PolicyMediator } from "./mediator.ts";
+import { printableText } from "./printable_text.ts";
+import { ProgressReporter } from "./progress_reporter.ts";
+import { RunScope } from "./run_scope.ts";
+
+const logger = getLogger(["palyra", "node_host", "capabilities"]);
+
+/** The largest output, in bytes, where the request does not name a lower bound. */
+export const MAX_OUTPUT_BYTES: number = 1024 * 1024;
+
+/** How many abandoned runs of one capability may still be going before no more are started. */
+export const MAX_ABANDONED_RUNS = 8;
+
+const MAX_SUMMARY_CHARACTERS = 1_000;
+
+/** What {@linkcode CapabilityRunner} stands on. */
+export interface CapabilityRunnerOptions {
+  readonly registry: CapabilityRegistry;
+  readonly deviceId: DeviceId;
+  /** What capabilities may know about the node; read at each run, so it may be a live view. */
+  readonly node: NodeFacts;
+  /** Default: {@linkcode PolicyMediator}. */
+  readonly mediator?: Mediator;
+  readonly clock?: Clock;
+}
+
+/** One request to run a capability. */
+export interface CapabilityRunRequest {
+  readonly name: string;
+  /** UTF-8 JSON; empty means `null`. */
+  readonly inputJson: Uint8Array;
+  /** The largest output the caller takes, in bytes; 0 means the node's own bound of 1 MiB, which holds in any case. */
+  readonly maxPayloadBytes: number;
+  /** For everything, consent included, in milliseconds; 0 is over already. */
+  readonly timeLeftMs: number;
+  readonly requestedBy: string;
+  /** Cancels. A `PalyraError` as its reason becomes the result. */
+  readonly signal: AbortSignal;
+  /** Receives UTF-8 JSON. */
+  readonly progress?: (payloadJson: Uint8Array) => void;
+  /** Called when the owner is being asked. */
+  readonly awaitingMediation?: () => void;
+}
+
+/** Runs capabilities for the daemon, within what the owner allowed (design section 6). */
+export class CapabilityRunner {
+  readonly #options: CapabilityRunnerOptions;
+  readonly #mediator: Mediator;
+  readonly #clock: Clock;
+  readonly #abandoned = new Map<string, number>();
+
+  constructor(options: CapabilityRunnerOptions) {
+    this.#options = options;
+    this.#mediator = options.mediator ?? new PolicyMediator();
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /**
+   * Runs one request through every gate, in this order: known, not denied by the owner, permitted, input is JSON,
+   * matches the schema, passes the capability's own check, consented to; then the run; then the output's JSON, schema
+   * and size. Never rejects.
+   *
+   * At the deadline and on cancel the result is there at once, whether or not the capability heeds its signal; what it
+   * does afterwards changes nothing.
+   */
+  async run(request: CapabilityRunRequest): Promise<LocalCapabilityResult> {
+    using scope = new RunScope(request.signal, request.timeLeftMs);
+    try {
+      return { success: true, outputJson: await scope.race(this.#perform(request, scope.signal)) };
+    } catch (thrown) {
+      return failureOf(request.name, thrown);
+    }
+  }
+
+  async #perform(request: CapabilityRunRequest, signal: AbortSignal): Promise<Uint8Array> {
+    const entry = await this.#admit(request.name, signal);
+    const input = parseBoundedJson(request.inputJson);
+    requireMatch(entry.inputCheck.firstError(input), "invalid_input");
+    const prepared = await entry.definition.prepare?.(input) ??
+      { input, summary: summaryOf(request.name, request.inputJson) };
+    // Nothing that costs the owner's attention or changes the machine starts after the end.
+    signal.throwIfAborted();
+    await this.#obtainConsent(entry, prepared, request, signal);
+    signal.throwIfAborted();
+    const output = await this.#execute(entry.definition, prepared.input, request, signal);
+    const outputJson = encodeBoundedJson(output);
+    // Checked as it will be read: a Date, say, is a string by then.
+    requireMatch(entry.outputCheck.firstError(JSON.parse(new TextDecoder().decode(outputJson))), "invalid_output");
+    requireSize(outputJson, request.maxPayloadBytes);
+    return outputJson;
+  }
+
+  async #admit(name: string, signal: AbortSignal): Promise<RegisteredCapability> {
+    signal.throwIfAborted();
+    const entry = this.#options.registry.find(name);
+    if (entry === undefined) {
+      throw new PalyraError(
+        "capability_not_found",
+        `This node has no capability named ${JSON.stringify(printableText(name, 64))}; ` +
+          "`palyrad nodes show` lists what it has.",
+      );
+    }
+    const refusal = await this.#options.registry.refusalOf(entry);
+    if (refusal !== undefined) throw refusal;
+    if ((this.#abandoned.get(name) ?? 0) >= MAX_ABANDONED_RUNS) {
+      throw new PalyraError(
+        "capability_unavailable",
+        `${MAX_ABANDONED_RUNS} earlier runs of ${name} did not stop when told to; restart palyra-node to end them.`,
+      );
+    }
+    return entry;
+  }
+
+  async #obtainConsent(
+    { definition, rule }: RegisteredCapability,
+    prepared: PreparedInput,
+    request: CapabilityRunRequest,
+    signal: AbortSignal,
+  ): Promise<void> {
+    // `deny` was refused before the input was looked at.
+    if (rule === "deny") return;
+    await this.#mediator.consent({
+      capability: definition.name,
+      rule,
+      summary: prepared.summary,
+      requestedBy: printableText(request.requestedBy, 128),
+      signal,
+      awaiting: () => {
+        if (!signal.aborted) request.awaitingMediation?.();
+      },
+    });
+  }
+
+  async #execute(
+    definition: Capability,
+    input: unknown,
+    request: CapabilityRunRequest,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const reporter = new ProgressReporter(request.progress ?? (() => {}), this.#clock);
+    const context: CapabilityContext = {
+      signal,
+      deviceId: this.#options.deviceId,
+      requestedBy: printableText(request.requestedBy, 128),
+      node: this.#options.node,
+      progress: (payload) => reporter.report(payload),
+    };
+    const abandon = () => {
+      reporter.end();
+      this.#countAbandoned(definition.name, 1);
+    };
+    signal.addEventListener("abort", abandon, { once: true });
+    try {
+      return await definition.run(input, context);
+    } finally {
+      reporter.end();
+      signal.removeEventListener("abort", abandon);
+      if (signal.aborted) this.#countAbandoned(definition.name, -1);
+    }
+  }
+
+  #countAbandoned(name: string, change: number): void {
+    const count = (this.#abandoned.get(name) ?? 0) + change;
+    if (count > 0) this.#abandoned.set(name, count);
+    else this.#abandoned.delete(name);
+  }
+}
+
+// From the text as it came: cheap for a large input, of which the owner sees the beginning only.
+function summaryOf(name: string, inputJson: Uint8Array): string {
+  const head = new TextDecoder().decode(inputJson.subarray(0, MAX_SUMMARY_CHARACTERS + 1));
+  return head === "" ? `run ${name}` : `run ${name} with ${printableText(head, MAX_SUMMARY_CHARACTERS)}`;
+}
+
+function requireMatch(error: string | undefined, code: "invalid_input" | "invalid_output"): void {
+  if (error !== undefined) throw new PalyraError(code, `${error}.`);
+}
+
+function requireSize(outputJson: Uint8Array, maxPayloadBytes: number): void {
+  const limit = maxPayloadBytes > 0 ? Math.min(maxPayloadBytes, MAX_OUTPUT_BYTES) : MAX_OUTPUT_BYTES;
+  if (outputJson.byteLength <= limit) return;
+  throw new PalyraError(
+    "output_too_large",
+    `The output has ${outputJson.byteLength} bytes and at most ${limit} are taken; raise max_payload_bytes (the node ` +
+      `sends up to ${MAX_OUTPUT_BYTES}) or ask for less.`,
+  );
+}
+
+function failureOf(name: string, thrown: unknown): LocalCapabilityResult {
+  const error = thrown instanceof PalyraError ? thrown : unexpectedFailure(thrown);
+  if (error.cause !== undefined) {
+    logger.warn("{capability} failed: {code}", {
+      capability: printableText(name, 64),
+      code: error.code,
+      cause: error.cause,
+    });
+  }
+  return { success: false, errorCode: error.code, error: error.message };
+}
+
+function unexpectedFailure(cause: unknown): PalyraError {
+  if (cause instanceof Deno.errors.NotCapable) {
+    return new PalyraError(
+      "permission_missing",
+      "The capability needed a permission that palyra-node was not started with; the node's log names it.",
+      { cause },
+    );
+  }
+  return new PalyraError("execution_failed", "The capability failed; the node's log has the cause.", { cause });
+}
