@@ -1,0 +1,27 @@
+import type { PalyraError } from "../../identity/palyra_error.ts";
+import { type ReasonKind, reasonKind } from "../../identity/reason_code.ts";
+
+/** How a program ended, as scripts see it. The numbers are those of the original and never change meaning. */
+export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
+
+/** Everything asked for was done. */
+export const EXIT_OK: ExitCode = 0;
+
+const EXIT_CODE_BY_KIND: Readonly<Record<ReasonKind, ExitCode>> = {
+  internal: 1,
+  validation: 2,
+  authentication: 3,
+  connectivity: 4,
+  exhausted: 4,
+  deadline: 4,
+  cancelled: 4,
+  unsupported: 5,
+  policy: 6,
+  precondition: 7,
+  not_found: 8,
+};
+
+/** The exit code of a program that ends because of `error`. */
+export function exitCodeOf(error: PalyraError): ExitCode {
+  return EXIT_CODE_BY_KIND[reasonKind(error.code)];
+}

@@ -1,0 +1,18 @@
+/**
+ * For tests: a program in `testdata/`, run by a real Deno process with the project's import map. Standard input is empty
+ * unless `options` says otherwise.
+ */
+export function testdataProgram(
+  name: string,
+  args: readonly string[] = [],
+  options: Deno.CommandOptions = {},
+): Deno.Command {
+  return new Deno.Command(Deno.execPath(), { stdin: "null", ...options, args: testdataArguments(name, args) });
+}
+
+/** For tests: the arguments with which `deno` runs a program in `testdata/`. */
+export function testdataArguments(name: string, args: readonly string[] = []): string[] {
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const script = new URL(`testdata/${name}`, import.meta.url).pathname;
+  return ["run", "--quiet", "-A", "--config", config, script, ...args];
+}
