@@ -55,6 +55,7 @@ const KIND_BY_REASON = {
   state_in_use: "precondition",
   state_damaged: "precondition",
   state_read_only: "precondition",
+  state_not_private: "precondition",
   state_not_initialised: "precondition",
   schema_too_new: "precondition",
   runtime_unsupported: "precondition",

@@ -1,0 +1,215 @@
+import {
+  CertificateAuthority,
+  type ClientCertificateOrder,
+  type ServerCertificateOrder,
+} from "./certificate_authority.ts";
+import { parseTrustDomain } from "./certificate_names.ts";
+import type { ClientKind } from "./client_kind.ts";
+import type { CanonicalUlid } from "./device_id.ts";
+import type { Fingerprint } from "./fingerprint.ts";
+import type { IssuedCertificate, IssuedServerCertificate } from "./issued_certificate.ts";
+import type { PairingMethod } from "./pairing_code.ts";
+import { PairingSession } from "./pairing_session.ts";
+import { PalyraError } from "./palyra_error.ts";
+import { RevocationIndex } from "./revocation_index.ts";
+import type { SecretStore } from "./secret_store.ts";
+import { SourceRateLimit } from "./source_rate_limit.ts";
+import type { Clock } from "./unix_ms.ts";
+
+/** Pairing sessions that may be open at once. */
+export const MAX_PAIRING_SESSIONS = 256;
+
+/** Pairing sessions that one source address may open in {@linkcode PAIRING_START_WINDOW_MS}. */
+export const MAX_PAIRING_STARTS_PER_SOURCE = 30;
+
+/** The sliding window of the start rate, in milliseconds: one minute. */
+export const PAIRING_START_WINDOW_MS = 60_000;
+
+/** The CA certificate's name in the secret store. */
+export const CA_CERTIFICATE_SECRET = "ca-certificate.pem";
+
+/** The CA private key's name in the secret store. */
+export const CA_KEY_SECRET = "ca-key.pem";
+
+const MAX_REMEMBERED_SOURCES = 4_096;
+
+/** A live pairing code, as the daemon stores it. */
+export interface PairingCode {
+  readonly codeId: CanonicalUlid;
+  readonly method: PairingMethod;
+  readonly key: Uint8Array;
+  /** What a device may become with this code. */
+  readonly clientKind: ClientKind;
+}
+
+/** What opens a pairing session. */
+export interface BeginPairing {
+  readonly code: PairingCode;
+  /** What the device says it wants to become. */
+  readonly clientKind: ClientKind;
+  /** The certificate that the enrolment listener showed on this very connection. */
+  readonly serverCertificateFingerprint: Fingerprint;
+  /** The device's address without the port. */
+  readonly source: string;
+}
+
+/** The daemon's identity: its CA, the pairing sessions that are open, and who is revoked. */
+export class IdentityManager {
+  readonly ca: CertificateAuthority;
+  readonly trustDomain: string;
+  readonly revocations: RevocationIndex = new RevocationIndex();
+  readonly #clock: Clock;
+  readonly #starts: SourceRateLimit;
+  readonly #sessions = new Map<CanonicalUlid, PairingSession>();
+
+  private constructor(ca: CertificateAuthority, trustDomain: string, clock: Clock) {
+    this.ca = ca;
+    this.trustDomain = trustDomain;
+    this.#clock = clock;
+    this.#starts = new SourceRateLimit({
+      starts: MAX_PAIRING_STARTS_PER_SOURCE,
+      windowMs: PAIRING_START_WINDOW_MS,
+      sources: MAX_REMEMBERED_SOURCES,
+    }, clock);
+  }
+
+  /**
+   * Loads the CA from the secret store, or makes one when there is none. Rejects with `state_damaged`, naming the file
+   * and the cure, when only one half is there or they do not fit; nothing that is there is ever overwritten. Also with
+   * `invalid_argument` at a bad trust domain, and with what the secret store says.
+   */
+  static async open(
+    options: { readonly secrets: SecretStore; readonly clock: Clock; readonly trustDomain: string },
+  ): Promise<IdentityManager> {
+    const trustDomain = parseTrustDomain(options.trustDomain);
+    const ca = await loadOrCreateAuthority(options.secrets, options.clock);
+    return new IdentityManager(ca, trustDomain, options.clock);
+  }
+
+  /** How many pairing sessions are open. */
+  get openSessions(): number {
+    this.#prune();
+    return this.#sessions.size;
+  }
+
+  /**
+   * Opens a pairing session for a live code. Throws `rate_limited` when the source has opened too many in the last
+   * minute, `too_many_pairing_sessions` when 256 are open, and `invalid_argument` when the code is for another client
+   * kind. Whether the code itself is live is the caller's to know.
+   */
+  beginPairing(begin: BeginPairing): PairingSession {
+    if (!this.#starts.tryStart(begin.source)) {
+      throw new PalyraError(
+        "rate_limited",
+        `This address has opened ${MAX_PAIRING_STARTS_PER_SOURCE} pairing sessions within a minute; try again in a minute.`,
+      );
+    }
+    if (begin.clientKind !== begin.code.clientKind) {
+      throw new PalyraError(
+        "invalid_argument",
+        `This pairing code is for a device of kind \`${begin.code.clientKind}\`; pair with \`--kind ${begin.code.clientKind}\` ` +
+          "or mint another code.",
+      );
+    }
+    this.#prune();
+    if (this.#sessions.size >= MAX_PAIRING_SESSIONS) {
+      throw new PalyraError(
+        "too_many_pairing_sessions",
+        "Too many devices are pairing at this moment; try again in a few minutes.",
+      );
+    }
+    const session = PairingSession.begin({
+      codeId: begin.code.codeId,
+      method: begin.code.method,
+      codeKey: begin.code.key,
+      clientKind: begin.clientKind,
+      caFingerprint: this.ca.fingerprint,
+      serverCertificateFingerprint: begin.serverCertificateFingerprint,
+      clock: this.#clock,
+    });
+    this.#sessions.set(session.sessionId, session);
+    return session;
+  }
+
+  /**
+   * Hands a session over for its one completion and forgets it. Throws `pairing_session_unknown` when there is none of
+   * that id (any more), `pairing_session_expired` when its time is over.
+   */
+  takeSession(sessionId: string): PairingSession {
+    const session = this.#sessions.get(sessionId as CanonicalUlid);
+    if (session === undefined) {
+      throw new PalyraError(
+        "pairing_session_unknown",
+        "There is no such pairing session: it was answered, it expired, or palyrad was restarted; start the pairing again.",
+      );
+    }
+    this.#sessions.delete(session.sessionId);
+    if (this.#clock() >= session.expiresAt) {
+      throw new PalyraError("pairing_session_expired", "This pairing session has expired; start the pairing again.");
+    }
+    return session;
+  }
+
+  /** Ends every open session of a code that is spent, dead or replaced, so that none can be completed any more. */
+  endSessionsOfCode(codeId: CanonicalUlid): number {
+    const ended = [...this.#sessions.values()].filter((session) => session.codeId === codeId);
+    for (const session of ended) this.#sessions.delete(session.sessionId);
+    return ended.length;
+  }
+
+  /** Issues a client certificate in this daemon's trust domain; see {@linkcode CertificateAuthority}. */
+  issueClientCertificate(order: Omit<ClientCertificateOrder, "trustDomain">): Promise<IssuedCertificate> {
+    return this.ca.issueClientCertificate({ ...order, trustDomain: this.trustDomain });
+  }
+
+  /** Issues a server certificate; see {@linkcode CertificateAuthority}. */
+  issueServerCertificate(order: ServerCertificateOrder): Promise<IssuedServerCertificate> {
+    return this.ca.issueServerCertificate(order);
+  }
+
+  #prune(): void {
+    const now = this.#clock();
+    for (const session of this.#sessions.values()) {
+      if (session.expiresAt <= now) this.#sessions.delete(session.sessionId);
+    }
+  }
+}
+
+async function loadOrCreateAuthority(secrets: SecretStore, clock: Clock): Promise<CertificateAuthority> {
+  const [certificate, key] = await Promise.all([secrets.read(CA_CERTIFICATE_SECRET), secrets.read(CA_KEY_SECRET)]);
+  if (certificate === undefined && key === undefined) return await createAuthority(secrets, clock);
+  if (certificate === undefined) throw halfMissing(secrets, CA_CERTIFICATE_SECRET, CA_KEY_SECRET);
+  if (key === undefined) throw halfMissing(secrets, CA_KEY_SECRET, CA_CERTIFICATE_SECRET);
+  const decoder = new TextDecoder();
+  try {
+    return await CertificateAuthority.fromPem({
+      certificatePem: decoder.decode(certificate),
+      privateKeyPem: decoder.decode(key),
+      clock,
+    });
+  } catch (cause) {
+    throw new PalyraError(
+      "state_damaged",
+      `${CA_CERTIFICATE_SECRET} and ${CA_KEY_SECRET} in ${secrets.folder} cannot be used: ${
+        PalyraError.from(cause).message
+      }`,
+      { cause },
+    );
+  }
+}
+
+async function createAuthority(secrets: SecretStore, clock: Clock): Promise<CertificateAuthority> {
+  const authority = await CertificateAuthority.create({ clock });
+  const encoder = new TextEncoder();
+  await secrets.write(CA_KEY_SECRET, encoder.encode(await authority.exportPrivateKeyPem()));
+  await secrets.write(CA_CERTIFICATE_SECRET, encoder.encode(authority.certificatePem));
+  return authority;
+}
+
+function halfMissing(secrets: SecretStore, missing: string, there: string): PalyraError {
+  return new PalyraError(
+    "state_damaged",
+    `${missing} is missing in ${secrets.folder} although ${there} is there; restore it from a backup. If palyrad never ` +
+      `ran to the end with this state folder, remove ${there}, and a new CA is made.`,
+  );
+}
