@@ -2,7 +2,7 @@ import type { DeviceId } from "../identity/device_id.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { RevocationIndex } from "../identity/revocation_index.ts";
-import type { Clock } from "../identity/unix_ms.ts";
+import type { Clock, UnixMs } from "../identity/unix_ms.ts";
 import type { PeerCertificate } from "../transport/session.ts";
 import type { CertificateRecord, DeviceRecord } from "./store/device_record.ts";
 import type { Store } from "./store/store.ts";
@@ -67,7 +67,7 @@ export class DeviceRegistry {
         "This daemon has no device with that certificate. Pair again: `palyrad pairing code`, then `palyra-node pair`.",
       );
     }
-    if (device.status === "revoked" || this.#revocations.deviceRevocation(device.deviceId) !== undefined) {
+    if (device.status === "revoked") {
       return new PalyraError(
         "device_revoked",
         "This device was revoked by the daemon's operator. To use it again, remove it there and pair it anew.",
@@ -88,7 +88,7 @@ export class DeviceRegistry {
     if (device.status === "revoked") {
       this.#revocations.revokeDevice(device.deviceId, {
         reason: device.revokedReason ?? "",
-        at: device.revokedAt ?? this.#clock(),
+        revokedAt: device.revokedAt ?? this.#clock(),
       });
     }
   }
@@ -99,14 +99,25 @@ export class DeviceRegistry {
     if (certificate.revokedAt !== undefined) {
       this.#revocations.revokeFingerprint(certificate.fingerprint, {
         reason: certificate.revokedReason ?? "",
-        at: certificate.revokedAt,
+        revokedAt: certificate.revokedAt,
+        certificateExpiresAt: certificate.expiresAt,
       });
+    }
+  }
+
+  /** The certificates of a device were marked in the store, those that were not revoked before. */
+  revokeCertificates(deviceId: DeviceId, at: UnixMs, reason: string): void {
+    for (const certificate of this.certificatesOf(deviceId)) {
+      if (certificate.revokedAt === undefined) {
+        this.putCertificate({ ...certificate, revokedAt: at, revokedReason: reason });
+      }
     }
   }
 
   /** A device was deleted. */
   removeDevice(deviceId: DeviceId): void {
     this.#devices.delete(deviceId);
+    this.#revocations.forgetDevice(deviceId);
     for (const certificate of this.certificatesOf(deviceId)) this.#certificates.delete(certificate.fingerprint);
   }
 }

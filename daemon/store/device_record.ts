@@ -41,6 +41,7 @@ export interface DeviceTable {
   /** Deletes the device, its certificates, its node record and its pairing requests. */
   remove(deviceId: DeviceId): Promise<void>;
   listCertificates(): Promise<CertificateRecord[]>;
+  getCertificate(fingerprint: Fingerprint): Promise<CertificateRecord | undefined>;
   insertCertificate(certificate: CertificateRecord): Promise<void>;
   /** Marks those certificates of the device that are not revoked yet. */
   revokeCertificates(deviceId: DeviceId, at: UnixMs, reason: string): Promise<void>;

@@ -1,10 +1,8 @@
 import type { ClientKind } from "../../identity/client_kind.ts";
 import type { CanonicalUlid, DeviceId } from "../../identity/device_id.ts";
 import type { Fingerprint } from "../../identity/fingerprint.ts";
+import type { PairingMethod } from "../../identity/pairing_code.ts";
 import type { UnixMs } from "../../identity/unix_ms.ts";
-
-/** How a code is carried to the device. */
-export type PairingMethodName = "qr" | "pin";
 
 /** `live` until it is spent, replaced by a newer PIN, out of tries, or past its time. */
 export type PairingCodeState = "live" | "spent" | "dead" | "replaced" | "expired";
@@ -12,7 +10,7 @@ export type PairingCodeState = "live" | "spent" | "dead" | "replaced" | "expired
 /** A pairing code. What could prove it is erased as soon as it is not live any more. */
 export interface PairingCodeRecord {
   readonly codeId: CanonicalUlid;
-  readonly method: PairingMethodName;
+  readonly method: PairingMethod;
   readonly clientKind: ClientKind;
   /** The derived key (QR) or PAKE password (PIN); absent once the code is not live. */
   readonly key?: Uint8Array;
@@ -44,7 +42,7 @@ export interface PairingRequestRecord {
   readonly codeId: CanonicalUlid;
   readonly deviceId: DeviceId;
   readonly clientKind: ClientKind;
-  readonly method: PairingMethodName;
+  readonly method: PairingMethod;
   readonly state: PairingRequestState;
   readonly devicePublicKey: Uint8Array;
   readonly identityFingerprint: Fingerprint;

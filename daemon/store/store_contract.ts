@@ -152,6 +152,7 @@ export function storeContract(driver: string, setUp: () => Promise<StoreUnderTes
         assert.deepEqual(await tx.devices.get(device.deviceId), device);
         assert.deepEqual(await tx.devices.list(), [device]);
         assert.deepEqual(await tx.devices.listCertificates(), [certificate]);
+        assert.deepEqual(await tx.devices.getCertificate(certificate.fingerprint), certificate);
         assert.deepEqual(await tx.nodes.get(device.deviceId), node);
         assert.deepEqual(await tx.requests.get(request.requestId), request);
         assert.deepEqual(await tx.requests.findByIdempotencyKey(device.deviceId, "key-1"), request);

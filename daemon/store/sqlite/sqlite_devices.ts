@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { CLIENT_KINDS } from "../../../identity/client_kind.ts";
 import { type DeviceId, parseDeviceId } from "../../../identity/device_id.ts";
-import { parseFingerprint } from "../../../identity/fingerprint.ts";
+import { type Fingerprint, parseFingerprint } from "../../../identity/fingerprint.ts";
 import type { UnixMs } from "../../../identity/unix_ms.ts";
 import type { CertificateRecord, DeviceRecord, DeviceTable } from "../device_record.ts";
 import {
@@ -53,6 +53,7 @@ export class SqliteDevices implements DeviceTable {
   readonly #removePairings: StatementSync;
   readonly #remove: StatementSync;
   readonly #listCertificates: StatementSync;
+  readonly #getCertificate: StatementSync;
   readonly #insertCertificate: StatementSync;
   readonly #revokeCertificates: StatementSync;
 
@@ -71,6 +72,7 @@ export class SqliteDevices implements DeviceTable {
     this.#removePairings = db.prepare("DELETE FROM pairing_requests WHERE device_id = ?");
     this.#remove = db.prepare("DELETE FROM devices WHERE device_id = ?");
     this.#listCertificates = db.prepare("SELECT * FROM certificates ORDER BY issued_at, fingerprint");
+    this.#getCertificate = db.prepare("SELECT * FROM certificates WHERE fingerprint = ?");
     this.#insertCertificate = db.prepare(`
       INSERT INTO certificates (fingerprint, device_id, issued_at, expires_at, pem, revoked_at, revoked_reason)
       VALUES (?, ?, ?, ?, ?, ?, ?)`);
@@ -114,6 +116,11 @@ export class SqliteDevices implements DeviceTable {
 
   async listCertificates(): Promise<CertificateRecord[]> {
     return await Promise.resolve(this.#listCertificates.all().map(certificateOf));
+  }
+
+  async getCertificate(fingerprint: Fingerprint): Promise<CertificateRecord | undefined> {
+    const row = this.#getCertificate.get(fingerprint);
+    return await Promise.resolve(row && certificateOf(row));
   }
 
   async insertCertificate(certificate: CertificateRecord): Promise<void> {

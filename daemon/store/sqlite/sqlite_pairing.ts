@@ -2,11 +2,11 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { CLIENT_KINDS } from "../../../identity/client_kind.ts";
 import { type CanonicalUlid, isCanonicalUlid, parseDeviceId } from "../../../identity/device_id.ts";
 import { parseFingerprint } from "../../../identity/fingerprint.ts";
+import type { PairingMethod } from "../../../identity/pairing_code.ts";
 import { PalyraError } from "../../../identity/palyra_error.ts";
 import type {
   PairingCodeRecord,
   PairingCodeState,
-  PairingMethodName,
   PairingRequestRecord,
   PairingRequestState,
   PairingTable,
@@ -26,7 +26,7 @@ import {
   time,
 } from "./sqlite_row.ts";
 
-const METHODS: readonly PairingMethodName[] = ["qr", "pin"];
+const METHODS: readonly PairingMethod[] = ["qr", "pin"];
 const CODE_STATES: readonly PairingCodeState[] = ["live", "spent", "dead", "replaced", "expired"];
 const REQUEST_STATES: readonly PairingRequestState[] = [
   "pending_approval",

@@ -1,0 +1,319 @@
+import { parseClientKind } from "../identity/client_kind.ts";
+import { type CanonicalUlid, type DeviceId, isCanonicalUlid, parseDeviceId } from "../identity/device_id.ts";
+import { PalyraError } from "../identity/palyra_error.ts";
+import type {
+  CancelRequest,
+  DecidePairingRequest,
+  DeviceView,
+  ExecuteRequest,
+  ListDevicesRequest,
+  ListDevicesResponse,
+  ListNodesResponse,
+  ListPairingsRequest,
+  ListPairingsResponse,
+  ListRequestsRequest,
+  ListRequestsResponse,
+  MintPairingCodeRequest,
+  MintPairingCodeResponse,
+  NodeView,
+  PairingRequestView,
+  RemoveDeviceResponse,
+  RequestEvent,
+  RequestView,
+  StatusView,
+} from "../proto/gen/admin.ts";
+import { deviceView, nodeView, pairingCodeView, pairingRequestView, requestView } from "./admin_views.ts";
+import {
+  type CapabilityOrder,
+  checkOrder,
+  DEFAULT_EXECUTE_TIMEOUT_MS,
+  DEFAULT_SUBMIT_TIMEOUT_MS,
+} from "./capability_order.ts";
+import type { CapabilityQueue } from "./capability_queue.ts";
+import type { DeviceAdministration } from "./device_administration.ts";
+import type { DeviceRegistry, KnownPeer } from "./device_registry.ts";
+import { EventFeed } from "./event_feed.ts";
+import { findNode } from "./node_lookup.ts";
+import type { NodeRuntimeState } from "./node_runtime_state.ts";
+import type { PairingDesk } from "./pairing_desk.ts";
+import { hasEnded, isRequestState } from "./request_state.ts";
+import type { Store } from "./store/store.ts";
+
+/** What {@linkcode AdminFace} needs. */
+export interface AdminFaceOptions {
+  readonly store: Store;
+  readonly devices: DeviceRegistry;
+  readonly runtime: NodeRuntimeState;
+  readonly queue: CapabilityQueue;
+  readonly desk: PairingDesk;
+  readonly administration: DeviceAdministration;
+  /** Where the enrolment listener is reached, `host:port`, best first; empty when it is off. */
+  readonly enrolmentEndpoints: () => readonly string[];
+  readonly status: () => Promise<StatusView>;
+}
+
+/** AdminService: what an operator may do. The listener has established that the caller is one. */
+export class AdminFace {
+  readonly #options: AdminFaceOptions;
+
+  constructor(options: AdminFaceOptions) {
+    this.#options = options;
+  }
+
+  /** Makes a pairing code. */
+  async mintPairingCode(request: MintPairingCodeRequest, operator: KnownPeer): Promise<MintPairingCodeResponse> {
+    const { desk, enrolmentEndpoints } = this.#options;
+    const endpoints = [...enrolmentEndpoints()];
+    if (endpoints.length === 0) {
+      throw new PalyraError(
+        "wrong_listener",
+        "The enrolment listener is off, so nobody could pair. Start palyrad with `enrolment.enabled = true`.",
+      );
+    }
+    const method = request.method === "" ? "qr" : request.method;
+    if (method !== "qr" && method !== "pin") {
+      throw new PalyraError("invalid_argument", "The pairing method is `qr` or `pin`.");
+    }
+    const minted = await desk.mint({
+      method,
+      clientKind: parseClientKind(request.clientKind || "node"),
+      ttlMs: request.ttlMs || undefined,
+      approve: request.approve,
+      issuedBy: nameOf(operator),
+      endpoints,
+    });
+    return {
+      code: pairingCodeView({ code: minted.code, failedTries: [] }),
+      secretText: minted.secretText,
+      replacedCodeId: minted.replacedCodeId ?? "",
+      endpoints,
+    };
+  }
+
+  /** Codes and requests, newest first. */
+  async listPairings(request: ListPairingsRequest): Promise<ListPairingsResponse> {
+    const { desk, devices } = this.#options;
+    const limit = checkLimit(request.limit, 100);
+    const [codes, requests] = await Promise.all([desk.listCodes(limit), desk.listRequests(limit)]);
+    const wanted = requests.filter((each) =>
+      (request.state === "" || each.state === request.state) &&
+      (request.clientKind === "" || each.clientKind === request.clientKind)
+    );
+    return {
+      codes: codes.map(pairingCodeView),
+      requests: wanted.map((each) => pairingRequestView(each, devices)),
+    };
+  }
+
+  /** Approves or rejects a pairing request. */
+  async decidePairing(
+    request: DecidePairingRequest,
+    approve: boolean,
+    operator: KnownPeer,
+  ): Promise<PairingRequestView> {
+    const { desk, devices } = this.#options;
+    const decided = await desk.decide(await this.#findPairing(request.requestId), {
+      approve,
+      reason: request.reason.slice(0, 256) || (approve ? "approved by the operator" : "rejected by the operator"),
+      operator: nameOf(operator),
+      replace: request.replace,
+    });
+    return pairingRequestView(decided, devices);
+  }
+
+  /** The devices; revoked ones on request. */
+  listDevices(request: ListDevicesRequest): ListDevicesResponse {
+    const { devices, runtime } = this.#options;
+    const listed = devices.list().filter((device) => request.includeRevoked || device.status === "paired");
+    return { devices: listed.map((device) => deviceView(device, devices, runtime)) };
+  }
+
+  /** One device. */
+  getDevice(deviceId: string): DeviceView {
+    const { devices, runtime } = this.#options;
+    const device = devices.get(parseDeviceId(deviceId.toUpperCase()));
+    if (device === undefined) {
+      throw new PalyraError("device_not_found", "There is no such device. `palyrad devices list` shows them.");
+    }
+    return deviceView(device, devices, runtime);
+  }
+
+  /** Ends a device's pairing for good. */
+  async revokeDevice(deviceId: string, reason: string, operator: KnownPeer): Promise<DeviceView> {
+    const { administration, devices, runtime } = this.#options;
+    const target = this.#notOneself(deviceId, operator);
+    return deviceView(await administration.revoke(target, reason, nameOf(operator)), devices, runtime);
+  }
+
+  /** Forgets a device. */
+  async removeDevice(deviceId: string, reason: string, operator: KnownPeer): Promise<RemoveDeviceResponse> {
+    const target = this.#notOneself(deviceId, operator);
+    await this.#options.administration.remove(target, reason, nameOf(operator));
+    return { deviceId: target };
+  }
+
+  /** The nodes that have registered. */
+  listNodes(): ListNodesResponse {
+    const { runtime, queue } = this.#options;
+    return { nodes: runtime.list().map((node) => nodeView(node, runtime, queue)) };
+  }
+
+  /** One node, by id or name. */
+  getNode(text: string): NodeView {
+    const { runtime, queue, devices } = this.#options;
+    const node = runtime.get(findNode(text, devices, runtime));
+    if (node === undefined) {
+      throw new PalyraError(
+        "node_not_registered",
+        "The device is paired but has not connected yet. Start it there with `palyra-node run`.",
+      );
+    }
+    return nodeView(node, runtime, queue);
+  }
+
+  /** Runs a capability and waits for its end. */
+  async execute(request: ExecuteRequest, operator: KnownPeer, signal: AbortSignal): Promise<RequestView> {
+    const order = this.#order(request, operator, DEFAULT_EXECUTE_TIMEOUT_MS);
+    const { record, replayed } = await this.#options.queue.execute(order, signal);
+    return requestView(record, replayed);
+  }
+
+  /** Stores a request. */
+  async submit(request: ExecuteRequest, operator: KnownPeer): Promise<RequestView> {
+    const order = this.#order(request, operator, DEFAULT_SUBMIT_TIMEOUT_MS);
+    const { record, replayed } = await this.#options.queue.submit(order);
+    return requestView(record, replayed);
+  }
+
+  /** The request now, then each change and progress, until it has ended or `signal` fires. */
+  async *watch(requestId: string, signal: AbortSignal): AsyncGenerator<RequestEvent, void, void> {
+    const { queue } = this.#options;
+    const id = parseRequestId(requestId);
+    const feed = new EventFeed<RequestEvent>();
+    const stop = () => feed.end();
+    // Watching begins before reading, so that no change falls between the two.
+    const unwatch = queue.watch(id, (event) => {
+      if (event.kind === "progress") {
+        const attempt = { requestId: { ulid: id }, attempt: event.attempt };
+        feed.push({ event: { $case: "progress", value: { attempt, ...event.progress } } });
+      } else {
+        feed.push({ event: { $case: "state", value: requestView(event.record) } });
+        if (hasEnded(event.record.state)) feed.end();
+      }
+    });
+    signal.addEventListener("abort", stop);
+    try {
+      const now = await queue.get(id);
+      if (now === undefined) throw requestNotFound();
+      yield { event: { $case: "state", value: requestView(now) } };
+      if (!hasEnded(now.state)) yield* feed;
+    } finally {
+      signal.removeEventListener("abort", stop);
+      unwatch?.();
+    }
+  }
+
+  /** Ends a request. */
+  async cancel(request: CancelRequest): Promise<RequestView> {
+    const { queue } = this.#options;
+    const id = parseRequestId(request.requestId);
+    const reason = request.reason.slice(0, 256) || "cancelled by the operator";
+    const cancelled = await queue.cancel(id, reason);
+    const record = await queue.get(id);
+    if (record === undefined) throw requestNotFound();
+    if (!cancelled) {
+      throw new PalyraError("request_ended", `The request has ended as ${record.state}; there is nothing to cancel.`);
+    }
+    return requestView(record);
+  }
+
+  /** Requests, newest first. */
+  async listRequests(request: ListRequestsRequest): Promise<ListRequestsResponse> {
+    const { store, queue } = this.#options;
+    if (request.state !== "" && !isRequestState(request.state)) {
+      throw new PalyraError("invalid_argument", "There is no such request state; `queued` and `succeeded` are two.");
+    }
+    const filter = {
+      limit: checkLimit(request.limit, 50),
+      ...(request.state !== "" && { state: request.state }),
+      ...(request.deviceId !== "" && { deviceId: this.#node(request.deviceId) }),
+    };
+    const records = await store.transaction((tx) => tx.requests.list(filter));
+    return { requests: records.map((record) => requestView(queue.current(record))) };
+  }
+
+  /** One request with its output. */
+  async getRequest(requestId: string): Promise<RequestView> {
+    const record = await this.#options.queue.get(parseRequestId(requestId));
+    if (record === undefined) throw requestNotFound();
+    return requestView(record);
+  }
+
+  /** How the daemon stands. */
+  getStatus(): Promise<StatusView> {
+    return this.#options.status();
+  }
+
+  #node(text: string): DeviceId {
+    return findNode(text, this.#options.devices, this.#options.runtime);
+  }
+
+  #order(request: ExecuteRequest, operator: KnownPeer, defaultTimeoutMs: number): CapabilityOrder {
+    const deviceId = this.#node(request.deviceId);
+    return checkOrder({ ...request, deviceId, requestedBy: nameOf(operator) }, defaultTimeoutMs);
+  }
+
+  #notOneself(deviceId: string, operator: KnownPeer): DeviceId {
+    const target = parseDeviceId(deviceId.toUpperCase());
+    if (target === operator.device.deviceId) {
+      throw new PalyraError("invalid_argument", "This is the operator you are working as; use another one to end it.");
+    }
+    return target;
+  }
+
+  async #findPairing(text: string): Promise<CanonicalUlid> {
+    const wanted = text.trim().toUpperCase();
+    if (isCanonicalUlid(wanted)) return wanted;
+    if (!/^[0-9A-HJKMNP-TV-Z]{4,25}$/.test(wanted)) {
+      throw new PalyraError(
+        "invalid_argument",
+        "Give the id of the pairing request, or at least its last 4 characters.",
+      );
+    }
+    const requests = await this.#options.desk.listRequests(500);
+    const matches = requests.filter((request) => request.requestId.endsWith(wanted));
+    const [only, another] = matches;
+    if (only === undefined) {
+      throw new PalyraError(
+        "pairing_not_found",
+        "There is no such pairing request. `palyrad pairing list` shows them.",
+      );
+    }
+    if (another !== undefined) {
+      throw new PalyraError(
+        "invalid_argument",
+        `${matches.length} pairing requests end like that; give more of the id.`,
+      );
+    }
+    return only.requestId;
+  }
+}
+
+function nameOf(operator: KnownPeer): string {
+  return operator.device.deviceName || operator.device.deviceId;
+}
+
+function checkLimit(limit: number, fallback: number): number {
+  if (limit > 500) throw new PalyraError("invalid_argument", "A list has at most 500 entries.");
+  return limit || fallback;
+}
+
+function parseRequestId(text: string): CanonicalUlid {
+  const id = text.trim().toUpperCase();
+  if (!isCanonicalUlid(id)) throw new PalyraError("invalid_argument", "A request id is a ULID of 26 characters.");
+  return id;
+}
+
+function requestNotFound(): PalyraError {
+  return new PalyraError("request_not_found", "There is no such request. `palyrad requests list` shows the newest.");
+}

@@ -1,0 +1,140 @@
+import { shortFingerprint } from "../identity/fingerprint.ts";
+import type {
+  CertificateView,
+  DeviceView,
+  NodeCapabilityView,
+  NodeView,
+  PairingCodeView,
+  PairingRequestView,
+  RequestView,
+} from "../proto/gen/admin.ts";
+import type { CapabilityQueue } from "./capability_queue.ts";
+import type { DeviceRegistry } from "./device_registry.ts";
+import type { NodeRuntimeState } from "./node_runtime_state.ts";
+import { takesOver } from "./pairing_decision.ts";
+import type { CodeWithTries } from "./pairing_desk.ts";
+import type { CapabilityRequestRecord } from "./store/capability_request_record.ts";
+import type { DeviceRecord } from "./store/device_record.ts";
+import type { PairingRequestRecord } from "./store/pairing_record.ts";
+import type { RegisteredNodeRecord } from "./store/registered_node_record.ts";
+
+const SUMMARY_CHARACTERS = 240;
+const utf8 = new TextDecoder();
+
+/** A code as an operator sees it: never with anything that could prove it. */
+export function pairingCodeView({ code, failedTries }: CodeWithTries): PairingCodeView {
+  return {
+    codeId: code.codeId,
+    method: code.method,
+    clientKind: code.clientKind,
+    issuedBy: code.issuedBy,
+    createdAtUnixMs: code.createdAt,
+    expiresAtUnixMs: code.expiresAt,
+    approve: code.approve,
+    triesLeft: code.triesLeft,
+    failedTries: failedTries.map(({ at, remoteAddress, deviceId, reason }) => ({
+      atUnixMs: at,
+      remoteAddress,
+      deviceId,
+      reason,
+    })),
+    state: code.state,
+  };
+}
+
+/** A pairing request as an operator sees it. */
+export function pairingRequestView(request: PairingRequestRecord, devices: DeviceRegistry): PairingRequestView {
+  return {
+    requestId: request.requestId,
+    deviceId: request.deviceId,
+    clientKind: request.clientKind,
+    method: request.method,
+    state: request.state,
+    platform: request.platform,
+    deviceName: request.deviceName,
+    requestedCapabilities: [...request.requestedCapabilities],
+    identityFingerprint: request.identityFingerprint,
+    shortFingerprint: shortFingerprint(request.identityFingerprint),
+    requestedAtUnixMs: request.requestedAt,
+    expiresAtUnixMs: request.expiresAt,
+    decidedBy: request.decidedBy ?? "",
+    decisionReason: request.decisionReason ?? "",
+    remoteAddress: request.remoteAddress,
+    replacesDevice: takesOver(request, devices.get(request.deviceId)),
+  };
+}
+
+/** A device with its certificates. */
+export function deviceView(device: DeviceRecord, devices: DeviceRegistry, runtime: NodeRuntimeState): DeviceView {
+  const certificates = devices.certificatesOf(device.deviceId).map((certificate): CertificateView => ({
+    fingerprint: certificate.fingerprint,
+    issuedAtUnixMs: certificate.issuedAt,
+    expiresAtUnixMs: certificate.expiresAt,
+    revoked: certificate.revokedAt !== undefined,
+  }));
+  return {
+    deviceId: device.deviceId,
+    clientKind: device.clientKind,
+    status: device.status,
+    deviceName: device.deviceName,
+    platform: device.platform,
+    identityFingerprint: device.identityFingerprint,
+    certificates,
+    grantedCapabilities: [...device.grantedCapabilities],
+    pairedAtUnixMs: device.pairedAt,
+    approvedBy: device.approvedBy,
+    revokedAtUnixMs: device.revokedAt ?? 0,
+    revokedReason: device.revokedReason ?? "",
+    connected: runtime.connection(device.deviceId) !== undefined,
+  };
+}
+
+/** A node with its presence and its capabilities. */
+export function nodeView(node: RegisteredNodeRecord, runtime: NodeRuntimeState, queue: CapabilityQueue): NodeView {
+  const connection = runtime.connection(node.deviceId);
+  const { queued, inFlight } = queue.countsOf(node.deviceId);
+  return {
+    deviceId: node.deviceId,
+    deviceName: node.deviceName,
+    platform: node.platform,
+    softwareVersion: node.softwareVersion,
+    connected: connection !== undefined,
+    transport: connection?.session.transport ?? "",
+    remoteAddress: connection?.session.remoteAddress ?? "",
+    epoch: node.epoch,
+    connectedAtUnixMs: connection?.connectedAt ?? 0,
+    lastSeenAtUnixMs: connection?.lastHeardAt ?? node.lastSeenAt,
+    registeredAtUnixMs: node.registeredAt,
+    capabilities: node.capabilities.map((capability): NodeCapabilityView => ({
+      ...capability,
+      granted: runtime.granted(node.deviceId, capability),
+    })),
+    queued,
+    inFlight,
+    draining: connection?.draining ?? false,
+  };
+}
+
+/** A request; its input only as a summary, since it may be large and is its caller's own. */
+export function requestView(record: CapabilityRequestRecord, replayed = false): RequestView {
+  const input = utf8.decode(record.inputJson.subarray(0, SUMMARY_CHARACTERS));
+  return {
+    requestId: record.requestId,
+    deviceId: record.deviceId,
+    capability: record.capability,
+    state: record.state,
+    attempt: record.attempt,
+    createdAtUnixMs: record.createdAt,
+    updatedAtUnixMs: record.updatedAt,
+    dispatchedAtUnixMs: record.dispatchedAt ?? 0,
+    completedAtUnixMs: record.completedAt ?? 0,
+    deadlineUnixMs: record.deadline,
+    maxPayloadBytes: record.maxPayloadBytes,
+    requestedBy: record.requestedBy,
+    outputJson: record.outputJson ?? new Uint8Array(),
+    errorCode: record.errorCode ?? "",
+    error: record.error ?? "",
+    replayed,
+    inputSummary: record.inputJson.length > SUMMARY_CHARACTERS ? `${input}…` : input,
+  };
+}

@@ -1,0 +1,114 @@
+import { shortFingerprint } from "../../identity/fingerprint.ts";
+import { parseFingerprint } from "../../identity/fingerprint.ts";
+import type { DeviceView } from "../../proto/gen/admin.ts";
+import { newCommand } from "../../transport/program/cli_command.ts";
+import { print, printJson } from "../../transport/program/cli_output.ts";
+import { withAdmin } from "./admin_connection.ts";
+import { daemonCommand } from "./daemon_command.ts";
+import { jsonView } from "./json_view.ts";
+import { paintState, printFields, printTable } from "./print_table.ts";
+import { timeText } from "./time_text.ts";
+
+/** `palyrad devices …` */
+export function devicesCommand() {
+  return newCommand("devices", "the paired devices: nodes, desktops and operators")
+    .addCommand(listCommand())
+    .addCommand(showCommand())
+    .addCommand(revokeCommand())
+    .addCommand(removeCommand());
+}
+
+function listCommand() {
+  return daemonCommand("list", "show the paired devices")
+    .option("--all", "revoked ones too")
+    .action(async (options) => {
+      await withAdmin(options, async (admin) => {
+        const listed = await admin.listDevices({ includeRevoked: options.all ?? false });
+        if (options.json) return printJson(jsonView(listed));
+        printTable(
+          [
+            { title: "DEVICE" },
+            { title: "NAME" },
+            { title: "KIND" },
+            { title: "STATUS", paint: paintState },
+            { title: "FINGERPRINT" },
+            { title: "PAIRED" },
+          ],
+          listed.devices.map((device) => [
+            device.deviceId,
+            device.deviceName,
+            device.clientKind,
+            device.status,
+            short(device.identityFingerprint),
+            timeText(device.pairedAtUnixMs),
+          ]),
+          "No devices. Pair one: palyrad pairing code",
+        );
+      });
+    });
+}
+
+function showCommand() {
+  return daemonCommand("show", "show one device with its certificates")
+    .argument("<device>", "device id")
+    .action(async (deviceId, options) => {
+      await withAdmin(options, async (admin) => {
+        const device = await admin.getDevice({ deviceId });
+        if (options.json) printJson(jsonView(device));
+        else printDevice(device);
+      });
+    });
+}
+
+function revokeCommand() {
+  return daemonCommand("revoke", "end a device's pairing for good and cut its connections", [
+    { command: 'palyrad devices revoke 01JT… --reason "stolen"', explanation: "it cannot pair again until removed" },
+  ])
+    .argument("<device>", "device id")
+    .option("--reason <text>", "kept with the device")
+    .action(async (deviceId, options) => {
+      await withAdmin(options, async (admin) => {
+        const device = await admin.revokeDevice({ deviceId, reason: options.reason ?? "" });
+        if (options.json) printJson(jsonView(device));
+        else printDevice(device);
+      });
+    });
+}
+
+function removeCommand() {
+  return daemonCommand("remove", "forget a device; one that is still paired is revoked first")
+    .argument("<device>", "device id")
+    .option("--reason <text>", "for the log")
+    .action(async (deviceId, options) => {
+      await withAdmin(options, async (admin) => {
+        const removed = await admin.removeDevice({ deviceId, reason: options.reason ?? "" });
+        if (options.json) printJson(jsonView(removed));
+        else print(`Removed ${removed.deviceId}.`);
+      });
+    });
+}
+
+function short(fingerprint: string): string {
+  return shortFingerprint(parseFingerprint(fingerprint));
+}
+
+function printDevice(device: DeviceView): void {
+  printFields([
+    ["device", device.deviceId],
+    ["name", device.deviceName],
+    ["kind", device.clientKind],
+    ["status", device.status],
+    ["connected", device.clientKind === "node" ? (device.connected ? "yes" : "no") : ""],
+    ["platform", device.platform],
+    ["fingerprint", short(device.identityFingerprint)],
+    ["paired", timeText(device.pairedAtUnixMs)],
+    ["approved by", device.approvedBy],
+    ["granted", device.grantedCapabilities.join(", ")],
+    ["revoked", timeText(device.revokedAtUnixMs)],
+    ["reason", device.revokedReason],
+  ]);
+  for (const certificate of device.certificates) {
+    const state = certificate.revoked ? "revoked" : `expires ${timeText(certificate.expiresAtUnixMs)}`;
+    print(`  certificate ${certificate.fingerprint} ${state}`);
+  }
+}

@@ -1,0 +1,173 @@
+import { renderUnicodeCompact } from "uqr";
+import * as v from "valibot";
+import { PalyraError } from "../../identity/palyra_error.ts";
+import type { MintPairingCodeResponse, PairingRequestView } from "../../proto/gen/admin.ts";
+import { newCommand } from "../../transport/program/cli_command.ts";
+import { print, printJson } from "../../transport/program/cli_output.ts";
+import { coloursFor } from "../../transport/program/colour.ts";
+import { withAdmin } from "./admin_connection.ts";
+import { daemonCommand } from "./daemon_command.ts";
+import { parseDuration } from "./duration.ts";
+import { jsonView } from "./json_view.ts";
+import { paintState, printFields, printTable } from "./print_table.ts";
+import { timeText } from "./time_text.ts";
+
+/** `palyrad pairing …` */
+export function pairingCommand() {
+  return newCommand("pairing", "pair devices: make codes, see who used them, approve or reject")
+    .addCommand(codeCommand())
+    .addCommand(listCommand())
+    .addCommand(decideCommand("approve"))
+    .addCommand(decideCommand("reject"));
+}
+
+function codeCommand() {
+  return daemonCommand("code", "make a pairing code and show it once", [
+    { command: "palyrad pairing code", explanation: "a QR picture and its token, for 10 minutes" },
+    { command: "palyrad pairing code --pin --ttl 2m", explanation: "six digits to type on the other machine" },
+    { command: "palyrad pairing code --approve", explanation: "whoever holds it is approved at once" },
+    { command: "palyrad pairing code --kind cli", explanation: "for an operator on another machine" },
+  ])
+    .option("--pin", "a PIN of six digits instead of a QR token")
+    .option("--ttl <duration>", "how long it lives: 30s to 24h", "10m")
+    .option("--approve", "approve whoever pairs with it, without asking again")
+    .option("--kind <kind>", "what the device may be: node, desktop or cli", "node")
+    .action(async (options) => {
+      const ttlMs = parseDuration(options.ttl, "--ttl");
+      await withAdmin(options, async (admin) => {
+        const minted = await admin.mintPairingCode({
+          method: options.pin ? "pin" : "qr",
+          ttlMs,
+          approve: options.approve ?? false,
+          clientKind: options.kind,
+        });
+        if (options.json) printJson(jsonView(minted));
+        else printCode(minted);
+      });
+    });
+}
+
+function printCode(minted: MintPairingCodeResponse): void {
+  const { code, secretText, endpoints, replacedCodeId } = minted;
+  const colours = coloursFor(Deno.stdout);
+  if (code?.method === "pin") {
+    print(`PIN ${colours.bold(`${secretText.slice(0, 3)} ${secretText.slice(3)}`)}`);
+    if (replacedCodeId !== "") print("It takes the place of the PIN before it, which is dead now.");
+    print("");
+    print("On the other machine type:");
+    for (const endpoint of endpoints) print(`  palyra-node pair --daemon ${endpoint}`);
+  } else {
+    print(renderUnicodeCompact(secretText, { ecc: "L", border: 2 }));
+    print("");
+    print("On the other machine type:");
+    print(`  palyra-node pair ${secretText}`);
+  }
+  print("");
+  const expiry = `It works once and expires ${timeText(code?.expiresAtUnixMs ?? 0)}.`;
+  print(
+    code?.approve
+      ? `${expiry} Whoever uses it is approved at once.`
+      : `${expiry} Then approve the device: palyrad pairing list`,
+  );
+}
+
+const StateShape = v.picklist(["pending_approval", "approved", "completed", "rejected", "expired"]);
+
+function listCommand() {
+  return daemonCommand("list", "show pairing codes and the devices that used them", [
+    { command: "palyrad pairing list --state pending_approval", explanation: "what waits for a decision" },
+  ])
+    .option("--state <state>", "only requests in this state")
+    .option("--kind <kind>", "only devices of this kind")
+    .option("--limit <count>", "at most so many of each", "20")
+    .action(async (options) => {
+      const state = options.state?.replaceAll("-", "_") ?? "";
+      if (state !== "" && !v.is(StateShape, state)) {
+        throw new PalyraError("invalid_argument", `--state is one of ${StateShape.options.join(", ")}.`);
+      }
+      await withAdmin(options, async (admin) => {
+        const limit = Number.parseInt(options.limit, 10) || 20;
+        const pairings = await admin.listPairings({ state, clientKind: options.kind ?? "", limit });
+        if (options.json) return printJson(jsonView(pairings));
+        printTable(
+          [
+            { title: "CODE" },
+            { title: "METHOD" },
+            { title: "KIND" },
+            { title: "STATE", paint: paintState },
+            { title: "EXPIRES" },
+            { title: "TRIES LEFT", align: "right" },
+            { title: "LAST FAILED TRY" },
+          ],
+          pairings.codes.map((code) => {
+            const failed = code.failedTries.at(-1);
+            const lastTry = failed && `${timeText(failed.atUnixMs)} from ${failed.remoteAddress}`;
+            return [
+              code.codeId,
+              code.method,
+              code.clientKind,
+              code.state,
+              timeText(code.expiresAtUnixMs),
+              String(code.triesLeft),
+              lastTry ?? "",
+            ];
+          }),
+          "No pairing codes. Make one: palyrad pairing code",
+        );
+        print("");
+        printTable(
+          [
+            { title: "REQUEST" },
+            { title: "STATE", paint: paintState },
+            { title: "NAME" },
+            { title: "KIND" },
+            { title: "PLATFORM" },
+            { title: "FINGERPRINT" },
+            { title: "FROM" },
+            { title: "ASKED" },
+          ],
+          pairings.requests.map((request) => [
+            request.requestId,
+            request.state,
+            request.deviceName,
+            request.clientKind,
+            request.platform,
+            request.shortFingerprint,
+            request.remoteAddress,
+            timeText(request.requestedAtUnixMs),
+          ]),
+          "No device has used a code.",
+        );
+      });
+    });
+}
+
+function decideCommand(verb: "approve" | "reject") {
+  const approve = verb === "approve";
+  const command = daemonCommand(verb, approve ? "admit a device that waits" : "turn a device that waits away", [
+    { command: `palyrad pairing ${verb} 4C7Q`, explanation: "the last characters of the request's id are enough" },
+  ])
+    .argument("<request>", "id of the pairing request, or its last 4 characters or more")
+    .option("--reason <text>", "kept with the decision")
+    .option("--replace", "admit it although its device id belongs to another key");
+  return command.action(async (requestId, options) => {
+    const order = { requestId, reason: options.reason ?? "", replace: options.replace ?? false };
+    if (!approve && order.replace) throw new PalyraError("invalid_argument", "--replace goes with approve only.");
+    await withAdmin(options, async (admin) => {
+      const decided = await (approve ? admin.approvePairing(order) : admin.rejectPairing(order));
+      if (options.json) printJson(jsonView(decided));
+      else printDecision(decided);
+    });
+  });
+}
+
+function printDecision(request: PairingRequestView): void {
+  printFields([
+    ["device", `${request.deviceName} (${request.deviceId})`],
+    ["state", request.state],
+    ["kind", request.clientKind],
+    ["platform", request.platform],
+    ["fingerprint", request.shortFingerprint],
+    ["granted", request.state === "approved" ? request.requestedCapabilities.join(", ") : ""],
+  ]);
+}

@@ -1,0 +1,20 @@
+import type { RequestView } from "../../proto/gen/admin.ts";
+import { PalyraError } from "../../identity/palyra_error.ts";
+import { isReasonCode } from "../../identity/reason_code.ts";
+import { print, printJson, reportLine } from "../../transport/program/cli_output.ts";
+import { type ExitCode, exitCodeOf } from "../../transport/program/exit_code.ts";
+import { jsonView } from "./json_view.ts";
+
+const utf8 = new TextDecoder();
+
+/** Prints how a request ended, its output alone on standard output; returns the exit code that tells the end. */
+export function reportRequest(request: RequestView, json: boolean): ExitCode {
+  if (json) printJson(jsonView(request));
+  if (request.state === "succeeded" || request.completedAtUnixMs === 0) {
+    if (!json) print(utf8.decode(request.outputJson) || `${request.requestId} ${request.state}`);
+    return 0;
+  }
+  const code = isReasonCode(request.errorCode) ? request.errorCode : "execution_failed";
+  if (!json) reportLine(`error: the request ${request.state.replaceAll("_", " ")}: ${request.error} [${code}]`);
+  return exitCodeOf(new PalyraError(code, request.error));
+}

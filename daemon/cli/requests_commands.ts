@@ -1,0 +1,98 @@
+import { newCommand } from "../../transport/program/cli_command.ts";
+import { printJson } from "../../transport/program/cli_output.ts";
+import { withAdmin } from "./admin_connection.ts";
+import { daemonCommand } from "./daemon_command.ts";
+import { jsonView } from "./json_view.ts";
+import { paintState, printFields, printTable } from "./print_table.ts";
+import { timeText } from "./time_text.ts";
+
+const utf8 = new TextDecoder();
+
+/** `palyrad requests …` */
+export function requestsCommand() {
+  return newCommand("requests", "what nodes were asked to do, and how it ended")
+    .addCommand(listCommand())
+    .addCommand(showCommand())
+    .addCommand(cancelCommand());
+}
+
+function listCommand() {
+  return daemonCommand("list", "show the newest requests", [
+    { command: "palyrad requests list --node laptop --state failed", explanation: "narrowed down" },
+  ])
+    .option("--node <node>", "only those of one node, by device id or name")
+    .option("--state <state>", "only those in this state")
+    .option("--limit <count>", "at most so many", "20")
+    .action(async (options) => {
+      await withAdmin(options, async (admin) => {
+        const listed = await admin.listRequests({
+          deviceId: options.node ?? "",
+          state: options.state?.replaceAll("-", "_") ?? "",
+          limit: Number.parseInt(options.limit, 10) || 20,
+        });
+        if (options.json) return printJson(jsonView(listed));
+        printTable(
+          [
+            { title: "REQUEST" },
+            { title: "NODE" },
+            { title: "CAPABILITY" },
+            { title: "STATE", paint: paintState },
+            { title: "ATTEMPT", align: "right" },
+            { title: "ASKED" },
+            { title: "BY" },
+            { title: "ERROR" },
+          ],
+          listed.requests.map((request) => [
+            request.requestId,
+            request.deviceId,
+            request.capability,
+            request.state,
+            String(request.attempt),
+            timeText(request.createdAtUnixMs),
+            request.requestedBy,
+            request.errorCode,
+          ]),
+          "No requests.",
+        );
+      });
+    });
+}
+
+function showCommand() {
+  return daemonCommand("show", "show one request with its output")
+    .argument("<request>", "request id")
+    .action(async (requestId, options) => {
+      await withAdmin(options, async (admin) => {
+        const request = await admin.getRequest({ requestId });
+        if (options.json) return printJson(jsonView(request));
+        printFields([
+          ["request", request.requestId],
+          ["node", request.deviceId],
+          ["capability", request.capability],
+          ["state", request.state],
+          ["attempt", String(request.attempt)],
+          ["asked by", request.requestedBy],
+          ["asked", timeText(request.createdAtUnixMs)],
+          ["dispatched", timeText(request.dispatchedAtUnixMs)],
+          ["ended", timeText(request.completedAtUnixMs)],
+          ["deadline", timeText(request.deadlineUnixMs)],
+          ["input", request.inputSummary],
+          ["output", utf8.decode(request.outputJson)],
+          ["error", request.error && `${request.error} [${request.errorCode}]`],
+        ]);
+      });
+    });
+}
+
+function cancelCommand() {
+  return daemonCommand("cancel", "end a request: one that waits never runs, a running one is stopped")
+    .argument("<request>", "request id")
+    .option("--reason <text>", "kept with the request")
+    .action(async (requestId, options) => {
+      await withAdmin(options, async (admin) => {
+        const request = await admin.cancel({ requestId, reason: options.reason ?? "" });
+        if (options.json) return printJson(jsonView(request));
+        printFields([["request", request.requestId], ["state", request.state]]);
+      });
+    });
+}

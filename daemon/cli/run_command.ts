@@ -1,0 +1,58 @@
+import { print, printJson } from "../../transport/program/cli_output.ts";
+import { configureLogging } from "../../transport/program/logging.ts";
+import { shutdownSignal } from "../../transport/program/shutdown_signals.ts";
+import { type DaemonFlags, readDaemonConfig } from "../daemon_config.ts";
+import { Palyrad } from "../palyrad.ts";
+import { daemonCommand } from "./daemon_command.ts";
+
+/** `palyrad run` */
+export function runCommand() {
+  return daemonCommand("run", "run the daemon in the foreground until it is told to stop", [
+    { command: "palyrad run", explanation: "on this machine only" },
+    {
+      command: "palyrad run --host 0.0.0.0 --allow-remote --server-name home.example",
+      explanation: "reachable from other machines under that name",
+    },
+  ])
+    .option("--host <address>", "address on which nodes and operators connect (default 127.0.0.1)")
+    .option("--port <port>", "TCP port on which nodes and operators connect (default 7444)")
+    .option("--enrolment-port <port>", "TCP port on which devices pair (default 7445)")
+    .option("--no-enrolment", "let no device pair")
+    .option("--allow-remote", "permit listening beyond this machine")
+    .option("--server-name <name...>", "names and addresses under which nodes reach this daemon")
+    .option("--log-level <level>", "trace, debug, info, warning or error (default info)")
+    .option("--log-format <format>", "auto, json or pretty")
+    .action(async (options) => {
+      const flags: DaemonFlags = {
+        "node_rpc.host": options.host,
+        "node_rpc.port": options.port,
+        "enrolment.port": options.enrolmentPort,
+        "enrolment.enabled": options.enrolment ? undefined : false,
+        "allow_remote": options.allowRemote,
+        "server_names": options.serverName,
+        "log.level": options.logLevel,
+        "log.format": options.logFormat,
+      };
+      const config = await readDaemonConfig({
+        stateRoot: options.stateRoot,
+        configFile: options.config,
+        flags,
+        environment: Deno.env,
+      });
+      configureLogging({ format: config.logFormat, level: config.logLevel });
+      const shutdown = shutdownSignal();
+      const daemon = await Palyrad.start(config);
+      const { nodeRpc, enrolment } = daemon.addresses;
+      if (options.json) {
+        printJson({ event: "ready", pid: Deno.pid, node_rpc: nodeRpc, enrolment, state_folder: config.stateFolder });
+      } else {
+        print(`palyrad is ready: nodes and operators on ${nodeRpc}, pairing on ${enrolment ?? "(off)"}.`);
+        print("Pair a device: palyrad pairing code");
+      }
+      if (!shutdown.signal.aborted) {
+        await new Promise((resolve) => shutdown.signal.addEventListener("abort", resolve, { once: true }));
+      }
+      await daemon.stop();
+      shutdown.dispose();
+    });
+}

@@ -1,0 +1,148 @@
+import * as v from "valibot";
+import { checkBindAddress } from "../transport/program/bind_guard.ts";
+import { locateConfigFile, readConfigFile } from "../transport/program/config_file.ts";
+import type { EnvironmentReader } from "../transport/program/environment.ts";
+import { type ConfigEntry, resolveConfig } from "../transport/program/layered_config.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../transport/program/logging.ts";
+import { defineSettings, type SettingInput } from "../transport/program/setting.ts";
+import { stateFolder } from "../transport/program/state_folder.ts";
+import { DEFAULT_CERTIFICATE_VALIDITY_MS } from "../identity/certificate_authority.ts";
+import { DEFAULT_QUEUE_BOUND } from "./capability_queue.ts";
+
+const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
+const PORT_EXPECTED = "a port from 1 to 65535, or 0 for any free one";
+const host = v.pipe(v.string(), v.minLength(1), v.maxLength(253));
+
+/** Every setting of palyrad. */
+export const DAEMON_SETTINGS = defineSettings({
+  "node_rpc.host": {
+    schema: host,
+    default: "127.0.0.1",
+    env: "PALYRA_NODE_RPC_HOST",
+    flag: "--host",
+    description: "Address on which nodes and operators connect (mutual TLS)",
+  },
+  "node_rpc.port": {
+    schema: port,
+    default: 7444,
+    env: "PALYRA_NODE_RPC_PORT",
+    flag: "--port",
+    expects: PORT_EXPECTED,
+    description: "TCP port on which nodes and operators connect",
+  },
+  "enrolment.enabled": {
+    schema: v.boolean(),
+    default: true,
+    env: "PALYRA_ENROLMENT_ENABLED",
+    flag: "--no-enrolment",
+    description: "Whether devices can pair",
+  },
+  "enrolment.port": {
+    schema: port,
+    default: 7445,
+    env: "PALYRA_ENROLMENT_PORT",
+    flag: "--enrolment-port",
+    expects: PORT_EXPECTED,
+    description: "TCP port on which devices pair (TLS, no client certificate)",
+  },
+  "allow_remote": {
+    schema: v.boolean(),
+    default: false,
+    env: "PALYRA_ALLOW_REMOTE",
+    description: "Permit listening beyond this machine",
+  },
+  "server_names": {
+    schema: v.pipe(v.array(host), v.maxLength(16)),
+    default: [],
+    env: "PALYRA_SERVER_NAMES",
+    flag: "--server-name",
+    description: "Names and addresses under which nodes reach this daemon; the certificate carries them",
+  },
+  "trust_domain": {
+    schema: v.pipe(v.string(), v.regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/)),
+    default: "palyra",
+    env: "PALYRA_TRUST_DOMAIN",
+    expects: "a lower-case name such as home.example",
+    description: "SPIFFE trust domain in the certificates",
+  },
+  "certificates.validity_ms": {
+    schema: v.pipe(v.number(), v.integer(), v.minValue(10_000), v.maxValue(90 * 24 * 3_600_000)),
+    default: DEFAULT_CERTIFICATE_VALIDITY_MS,
+    env: "PALYRA_CERTIFICATE_VALIDITY_MS",
+    description: "Life of a client certificate in milliseconds",
+  },
+  "queue.bound": {
+    schema: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100_000)),
+    default: DEFAULT_QUEUE_BOUND,
+    env: "PALYRA_QUEUE_BOUND",
+    description: "Unfinished requests one node may have",
+  },
+  "log.level": {
+    schema: v.picklist(LOG_LEVELS),
+    default: "info",
+    env: "PALYRA_LOG_LEVEL",
+    flag: "--log-level",
+    description: "Least important log level that is written",
+  },
+  "log.format": {
+    schema: v.picklist(LOG_FORMATS),
+    default: "auto",
+    env: "PALYRA_LOG_FORMAT",
+    flag: "--log-format",
+    description: "Log lines for people (pretty) or programs (json)",
+  },
+}, {});
+
+type DaemonSettingKey = keyof typeof DAEMON_SETTINGS.settings;
+
+/** Values of flags by setting. */
+export type DaemonFlags = { readonly [Key in DaemonSettingKey]?: SettingInput };
+
+/** Where palyrad's configuration is looked for. */
+export interface DaemonConfigSources {
+  readonly stateRoot?: string | undefined;
+  readonly configFile?: string | undefined;
+  readonly flags?: DaemonFlags;
+  readonly environment: EnvironmentReader;
+}
+
+/** palyrad's configuration, resolved and checked. */
+export interface DaemonConfig {
+  readonly stateFolder: string;
+  readonly nodeRpc: { readonly hostname: string; readonly port: number };
+  readonly enrolment: { readonly enabled: boolean; readonly port: number };
+  readonly serverNames: readonly string[];
+  readonly trustDomain: string;
+  readonly certificateValidityMs: number;
+  readonly queueBound: number;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly logFormat: (typeof LOG_FORMATS)[number];
+  /** Each value with where it came from. */
+  readonly entries: readonly ConfigEntry[];
+}
+
+/** Reads flags, environment and `palyra.toml`; throws `invalid_config` with the cure. */
+export async function readDaemonConfig(sources: DaemonConfigSources): Promise<DaemonConfig> {
+  const { environment } = sources;
+  const folder = stateFolder("palyrad", { flag: sources.stateRoot, environment });
+  const location = locateConfigFile({ flag: sources.configFile, environment, stateFolder: folder });
+  const file = await readConfigFile(location);
+  const { values, entries } = resolveConfig(DAEMON_SETTINGS, { flags: sources.flags ?? {}, environment, file });
+  checkBindAddress({
+    hostname: values["node_rpc.host"],
+    allowRemote: values["allow_remote"],
+    serverNames: values["server_names"],
+  });
+  return {
+    stateFolder: folder,
+    nodeRpc: { hostname: values["node_rpc.host"], port: values["node_rpc.port"] },
+    enrolment: { enabled: values["enrolment.enabled"], port: values["enrolment.port"] },
+    serverNames: values["server_names"],
+    trustDomain: values["trust_domain"],
+    certificateValidityMs: values["certificates.validity_ms"],
+    queueBound: values["queue.bound"],
+    logLevel: values["log.level"],
+    logFormat: values["log.format"],
+    entries,
+  };
+}

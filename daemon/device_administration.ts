@@ -1,0 +1,93 @@
+import { getLogger } from "@logtape/logtape";
+import type { DeviceId } from "../identity/device_id.ts";
+import { PalyraError } from "../identity/palyra_error.ts";
+import type { Clock } from "../identity/unix_ms.ts";
+import type { CapabilityQueue } from "./capability_queue.ts";
+import type { DeviceRegistry } from "./device_registry.ts";
+import type { NodeRuntimeState } from "./node_runtime_state.ts";
+import type { NodeSessionServer } from "./node_session_server.ts";
+import type { DeviceRecord } from "./store/device_record.ts";
+import type { Store } from "./store/store.ts";
+
+const log = getLogger(["palyra", "daemon", "devices"]);
+
+/** The longest reason an operator may give, in characters. */
+const MAX_REASON = 256;
+
+/** What {@linkcode DeviceAdministration} needs. */
+export interface DeviceAdministrationOptions {
+  readonly store: Store;
+  readonly devices: DeviceRegistry;
+  readonly runtime: NodeRuntimeState;
+  readonly queue: CapabilityQueue;
+  readonly sessions: NodeSessionServer;
+  readonly clock: Clock;
+}
+
+/** Ends devices: revoking keeps their name as a warning, removing forgets them. */
+export class DeviceAdministration {
+  readonly #options: DeviceAdministrationOptions;
+
+  constructor(options: DeviceAdministrationOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Revokes a device for good: on disk first, then its connections are cut and its requests ended. Revoking it again
+   * changes nothing. Throws `device_not_found`.
+   */
+  async revoke(deviceId: DeviceId, reason: string, operator: string): Promise<DeviceRecord> {
+    const { store, devices, clock, queue, sessions } = this.#options;
+    const now = clock();
+    const text = reason.trim().slice(0, MAX_REASON) || "revoked by the operator";
+    const revoked = await store.transaction(async (tx) => {
+      const device = await tx.devices.get(deviceId);
+      if (device === undefined) throw deviceNotFound();
+      if (device.status === "revoked") return device;
+      const after: DeviceRecord = { ...device, status: "revoked", revokedAt: now, revokedReason: text };
+      await tx.devices.put(after);
+      await tx.devices.revokeCertificates(deviceId, now, text);
+      return after;
+    });
+    sessions.closeDevice(deviceId, "device_revoked", "This device was revoked by the daemon's operator.");
+    // The index is what the listeners follow: from here on every connection of the device is cut and refused.
+    devices.putDevice(revoked);
+    devices.revokeCertificates(deviceId, now, text);
+    queue.rejectAll(deviceId, "device_revoked", "The node was revoked before the request ended.");
+    log.warn("Device revoked.", { deviceId, reason: text, operator });
+    return revoked;
+  }
+
+  /** Forgets a device, revoking it first if it is paired. Throws `device_not_found`. */
+  async remove(deviceId: DeviceId, reason: string, operator: string): Promise<void> {
+    if (this.#options.devices.get(deviceId)?.status === "paired") await this.revoke(deviceId, reason, operator);
+    await this.#forget(deviceId);
+    log.warn("Device removed.", { deviceId, operator });
+  }
+
+  /**
+   * Forgets a device at its own wish. Its certificates mean nothing from here on, but the connection that carries the
+   * wish stays open, so that the answer gets through.
+   */
+  async unpair(deviceId: DeviceId): Promise<void> {
+    const { queue, sessions } = this.#options;
+    await this.#forget(deviceId);
+    sessions.closeDevice(deviceId, "not_paired", "The device has ended its pairing.");
+    queue.rejectAll(deviceId, "not_paired", "The node ended its pairing before the request ended.");
+    log.info("Device unpaired itself.", { deviceId });
+  }
+
+  async #forget(deviceId: DeviceId): Promise<void> {
+    const { store, devices, runtime } = this.#options;
+    await store.transaction(async (tx) => {
+      if (await tx.devices.get(deviceId) === undefined) throw deviceNotFound();
+      await tx.devices.remove(deviceId);
+    });
+    devices.removeDevice(deviceId);
+    runtime.remove(deviceId);
+  }
+}
+
+function deviceNotFound(): PalyraError {
+  return new PalyraError("device_not_found", "There is no such device. `palyrad devices list` shows those there are.");
+}

@@ -1,0 +1,186 @@
+import { parseClientKind } from "../identity/client_kind.ts";
+import { isCanonicalUlid, parseDeviceId } from "../identity/device_id.ts";
+import { PalyraError } from "../identity/palyra_error.ts";
+import { verifyStatusRequest } from "../identity/pairing_status_proof.ts";
+import type {
+  BeginPairingSessionRequest,
+  BeginPairingSessionResponse,
+  CompletePairingSessionRequest,
+  CompletePairingSessionResponse,
+  GetPairingRequestStatusRequest,
+  GetPairingRequestStatusResponse,
+  PairingMethod,
+} from "../proto/gen/node.ts";
+import type { HeldCode } from "./pairing_code_book.ts";
+import type { PairingDesk, PairingStatus } from "./pairing_desk.ts";
+
+/** What {@linkcode EnrolmentFace} needs. */
+export interface EnrolmentFaceOptions {
+  readonly desk: PairingDesk;
+  readonly caCertificatePem: () => string;
+  /** Where sessions are opened, `host:port`, best first. */
+  readonly nodeEndpoints: () => readonly string[];
+}
+
+const PROTOCOL_VERSION = 1;
+
+/** The pairing calls of NodeService, which the enrolment listener serves to peers without a certificate. */
+export class EnrolmentFace {
+  readonly #options: EnrolmentFaceOptions;
+
+  constructor(options: EnrolmentFaceOptions) {
+    this.#options = options;
+  }
+
+  /** Opens a pairing session. */
+  async begin(request: BeginPairingSessionRequest, remoteAddress: string): Promise<BeginPairingSessionResponse> {
+    checkVersion(request.v);
+    const clientKind = parseClientKind(request.clientKind);
+    const challenge = await this.#options.desk.begin(heldCode(request.method), clientKind, remoteAddress);
+    return {
+      v: PROTOCOL_VERSION,
+      sessionId: challenge.sessionId,
+      clientKind: challenge.clientKind,
+      gatewayEphemeralPublic: challenge.gatewayEphemeralPublic,
+      challenge: challenge.challenge,
+      expiresAtUnixMs: challenge.expiresAt,
+      cpaceShare: challenge.cpaceShare,
+    };
+  }
+
+  /** Takes the device's proof. */
+  async complete(
+    request: CompletePairingSessionRequest,
+    remoteAddress: string,
+  ): Promise<CompletePairingSessionResponse> {
+    checkVersion(request.v);
+    const outcome = await this.#options.desk.complete({
+      sessionId: ulid(request.sessionId),
+      deviceId: parseDeviceId(request.deviceId?.ulid ?? ""),
+      clientKind: parseClientKind(request.clientKind),
+      proof: base64url(request.proof),
+      deviceSigningPublic: request.deviceSigningPublic,
+      deviceX25519Public: request.deviceX25519Public,
+      challengeSignature: request.challengeSignature,
+      transcriptMac: request.transcriptMac,
+      csrDer: request.csrDer,
+      cpaceShare: request.cpaceShare,
+      platform: request.platform,
+      deviceName: request.deviceName,
+      requestedCapabilities: request.requestedCapabilities,
+    }, remoteAddress);
+    const { certificate } = outcome;
+    return {
+      v: PROTOCOL_VERSION,
+      paired: certificate !== undefined,
+      reason: outcome.request.state,
+      identityFingerprint: outcome.request.identityFingerprint,
+      transcriptHash: outcome.request.transcriptHash,
+      mtlsClientCertificatePem: certificate?.pem ?? "",
+      gatewayCaCertificatePem: this.#options.caCertificatePem(),
+      certExpiresAtUnixMs: certificate?.expiresAt ?? 0,
+      gatewayConfirmation: outcome.gatewayConfirmation,
+      nodeEndpoints: [...this.#options.nodeEndpoints()],
+    };
+  }
+
+  /** How the caller's request stands. */
+  async status(request: GetPairingRequestStatusRequest): Promise<GetPairingRequestStatusResponse> {
+    const sessionId = await this.#checkCaller(request);
+    return this.#view(await this.#options.desk.status(sessionId));
+  }
+
+  /** The state now and after each decision, until a final one or until `signal` fires. */
+  async *watch(
+    request: GetPairingRequestStatusRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<GetPairingRequestStatusResponse, void, void> {
+    const sessionId = await this.#checkCaller(request);
+    const { desk } = this.#options;
+    while (!signal.aborted) {
+      const decided = Promise.withResolvers<void>();
+      const stop = () => decided.resolve();
+      // Watching begins before reading, so that no decision falls between the two.
+      const unwatch = desk.watch(sessionId, stop);
+      signal.addEventListener("abort", stop);
+      try {
+        // deno-lint-ignore no-await-in-loop -- each round waits for one decision
+        const status = await desk.status(sessionId);
+        yield this.#view(status);
+        if (status.request.state !== "pending_approval") return;
+        // deno-lint-ignore no-await-in-loop -- each round waits for one decision
+        await decided.promise;
+      } finally {
+        signal.removeEventListener("abort", stop);
+        unwatch();
+      }
+    }
+  }
+
+  async #checkCaller(request: GetPairingRequestStatusRequest) {
+    const sessionId = ulid(request.sessionId);
+    const deviceId = parseDeviceId(request.deviceId?.ulid ?? "");
+    const stored = await this.#options.desk.find(sessionId, deviceId);
+    const { nonce = "", timestampUnixMs = 0, signature = "" } = request.replay ?? {};
+    const proven = verifyStatusRequest(stored.devicePublicKey, {
+      sessionId,
+      deviceId,
+      nonce,
+      timestamp: timestampUnixMs,
+      signature,
+    });
+    if (!proven) {
+      throw new PalyraError("device_mismatch", "Only the device that made a pairing request may ask how it stands.");
+    }
+    return sessionId;
+  }
+
+  #view({ request, certificate }: PairingStatus): GetPairingRequestStatusResponse {
+    return {
+      v: PROTOCOL_VERSION,
+      status: request.state,
+      reason: request.decisionReason ?? "",
+      paired: certificate !== undefined,
+      approvalId: request.requestId,
+      identityFingerprint: request.identityFingerprint,
+      transcriptHash: request.transcriptHash,
+      mtlsClientCertificatePem: certificate?.pem ?? "",
+      gatewayCaCertificatePem: this.#options.caCertificatePem(),
+      certExpiresAtUnixMs: certificate?.expiresAt ?? 0,
+      nodeEndpoints: [...this.#options.nodeEndpoints()],
+    };
+  }
+}
+
+function checkVersion(version: number): void {
+  if (version !== PROTOCOL_VERSION) {
+    throw new PalyraError(
+      "protocol_mismatch",
+      `This daemon speaks pairing protocol ${PROTOCOL_VERSION}, the device ${version}. Bring both to one version.`,
+    );
+  }
+}
+
+function ulid(text: string) {
+  if (!isCanonicalUlid(text)) throw new PalyraError("invalid_argument", "The id is not a ULID.");
+  return text;
+}
+
+function base64url(text: string): Uint8Array {
+  try {
+    return Uint8Array.fromBase64(text, { alphabet: "base64url" });
+  } catch (cause) {
+    throw new PalyraError("invalid_pairing_message", "The proof of a pairing is base64url.", { cause });
+  }
+}
+
+function heldCode(method: PairingMethod | undefined): HeldCode {
+  switch (method?.value?.$case) {
+    case "qr":
+      return { method: "qr", codeId: ulid(method.value.value.codeId?.ulid ?? "") };
+    case "pin":
+      return { method: "pin" };
+    case undefined:
+      throw new PalyraError("invalid_argument", "The pairing method is missing: `qr` or `pin`.");
+  }
+}

@@ -1,0 +1,161 @@
+import type { DeviceId } from "../identity/device_id.ts";
+import { PalyraError } from "../identity/palyra_error.ts";
+import type { Clock, UnixMs } from "../identity/unix_ms.ts";
+import type { DaemonSession } from "../transport/session.ts";
+import type { DispatchPolicy } from "./capability_queue.ts";
+import type { DeviceRegistry } from "./device_registry.ts";
+import type { NodeRegistration } from "./node_registration.ts";
+import type { DeclaredCapability, RegisteredNodeRecord } from "./store/registered_node_record.ts";
+import type { Store } from "./store/store.ts";
+
+/** A node that has its Welcome. */
+export interface ConnectedNode {
+  readonly session: DaemonSession;
+  readonly epoch: number;
+  readonly connectedAt: UnixMs;
+  /** When it last said anything. */
+  readonly lastHeardAt: UnixMs;
+  readonly draining: boolean;
+}
+
+/**
+ * The nodes: what each registered, and which of them are connected. Presence is the session and nothing else; it is
+ * never written down.
+ */
+export class NodeRuntimeState implements DispatchPolicy {
+  readonly #store: Store;
+  readonly #devices: DeviceRegistry;
+  readonly #clock: Clock;
+  readonly #nodes = new Map<DeviceId, RegisteredNodeRecord>();
+  readonly #connected = new Map<DeviceId, ConnectedNode>();
+
+  private constructor(store: Store, devices: DeviceRegistry, clock: Clock) {
+    this.#store = store;
+    this.#devices = devices;
+    this.#clock = clock;
+  }
+
+  /** Loads the registered nodes. */
+  static async load(store: Store, devices: DeviceRegistry, clock: Clock): Promise<NodeRuntimeState> {
+    const state = new NodeRuntimeState(store, devices, clock);
+    for (const node of await store.transaction((tx) => tx.nodes.list())) state.#nodes.set(node.deviceId, node);
+    return state;
+  }
+
+  /** See {@linkcode DispatchPolicy.check}: declared by the node ∩ granted by the operator. */
+  check(deviceId: DeviceId, capability: string): PalyraError | { readonly idempotent: boolean } {
+    const device = this.#devices.get(deviceId);
+    if (device === undefined) {
+      return new PalyraError("node_not_found", "There is no such node. `palyrad nodes list` shows those there are.");
+    }
+    if (device.status === "revoked") {
+      return new PalyraError("device_revoked", "The node was revoked and runs nothing any more.");
+    }
+    const node = this.#nodes.get(deviceId);
+    if (node === undefined) {
+      return new PalyraError(
+        "node_not_registered",
+        "The device is paired but has not connected yet. Start it there with `palyra-node run`.",
+      );
+    }
+    const declared = node.capabilities.find((each) => each.name === capability);
+    if (declared === undefined) {
+      return new PalyraError(
+        "capability_not_found",
+        `The node has no capability of that name. \`palyrad nodes describe ${deviceId}\` shows what it has.`,
+      );
+    }
+    if (!device.grantedCapabilities.includes(capability)) {
+      return new PalyraError(
+        "capability_not_granted",
+        "The node offers this capability, but it was not granted when the device was approved.",
+      );
+    }
+    if (!declared.available) {
+      const reason = declared.unavailableReason || "The node does not say why.";
+      return new PalyraError("capability_unavailable", `The node cannot run this capability now. ${reason}`);
+    }
+    return { idempotent: declared.idempotent };
+  }
+
+  /** The node's capability as declared and whether it was granted. */
+  granted(deviceId: DeviceId, capability: DeclaredCapability): boolean {
+    return this.#devices.get(deviceId)?.grantedCapabilities.includes(capability.name) ?? false;
+  }
+
+  /** The registered node, connected or not. */
+  get(deviceId: DeviceId): RegisteredNodeRecord | undefined {
+    return this.#nodes.get(deviceId);
+  }
+
+  /** Every registered node, in the order of its device id. */
+  list(): RegisteredNodeRecord[] {
+    return [...this.#nodes.values()].sort((left, right) => left.deviceId < right.deviceId ? -1 : 1);
+  }
+
+  /** The node's session, when it is connected. */
+  connection(deviceId: DeviceId): ConnectedNode | undefined {
+    return this.#connected.get(deviceId);
+  }
+
+  /** How many nodes are connected. */
+  get connectedCount(): number {
+    return this.#connected.size;
+  }
+
+  /** Stores what a node declares; `newSession` starts the next epoch. Resolves when it is on disk. */
+  async register(
+    deviceId: DeviceId,
+    registration: Partial<NodeRegistration>,
+    newSession: boolean,
+  ): Promise<RegisteredNodeRecord> {
+    const stored = await this.#store.transaction(async (tx) => {
+      const earlier = await tx.nodes.get(deviceId);
+      const now = this.#clock();
+      const node: RegisteredNodeRecord = {
+        deviceId,
+        platform: registration.platform ?? earlier?.platform ?? "",
+        deviceName: registration.deviceName ?? earlier?.deviceName ?? "",
+        softwareVersion: registration.softwareVersion ?? earlier?.softwareVersion ?? "",
+        capabilities: registration.capabilities ?? earlier?.capabilities ?? [],
+        registeredAt: earlier?.registeredAt ?? now,
+        lastSeenAt: now,
+        epoch: (earlier?.epoch ?? 0) + (newSession ? 1 : 0),
+      };
+      await tx.nodes.put(node);
+      return node;
+    });
+    const known = this.#nodes.get(deviceId);
+    // Two sessions may register at once; the newer epoch stands.
+    if (known === undefined || stored.epoch >= known.epoch) this.#nodes.set(deviceId, stored);
+    return stored;
+  }
+
+  /** The node has its Welcome. */
+  connect(deviceId: DeviceId, session: DaemonSession, epoch: number): void {
+    const now = this.#clock();
+    this.#connected.set(deviceId, { session, epoch, connectedAt: now, lastHeardAt: now, draining: false });
+  }
+
+  /** The node said something, or will take nothing new. */
+  heard(deviceId: DeviceId, session: DaemonSession, draining = false): void {
+    const node = this.#connected.get(deviceId);
+    if (node?.session !== session) return;
+    this.#connected.set(deviceId, { ...node, lastHeardAt: this.#clock(), draining: node.draining || draining });
+  }
+
+  /** The session ended; false when another one has taken its place already. */
+  disconnect(deviceId: DeviceId, session: DaemonSession): boolean {
+    const connected = this.#connected.get(deviceId);
+    if (connected?.session !== session) return false;
+    this.#connected.delete(deviceId);
+    const node = this.#nodes.get(deviceId);
+    if (node !== undefined) this.#nodes.set(deviceId, { ...node, lastSeenAt: connected.lastHeardAt });
+    return true;
+  }
+
+  /** The device was deleted. */
+  remove(deviceId: DeviceId): void {
+    this.#nodes.delete(deviceId);
+  }
+}

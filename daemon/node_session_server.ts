@@ -1,0 +1,237 @@
+import { getLogger } from "@logtape/logtape";
+import { type DeviceId, newUlid, parseDeviceId } from "../identity/device_id.ts";
+import { PalyraError } from "../identity/palyra_error.ts";
+import type { ReasonCode } from "../identity/reason_code.ts";
+import type { Clock } from "../identity/unix_ms.ts";
+import type { NodeEventRequest, NodeEventResponse } from "../proto/gen/node.ts";
+import type { DaemonSession } from "../transport/session.ts";
+import { HANDSHAKE_TIMEOUT_MS, KEEP_ALIVE_MS, MAX_GRPC_MESSAGE_BYTES } from "../transport/transport_limits.ts";
+import type { AttemptName, CapabilityDispatchRecord } from "./capability_dispatch_record.ts";
+import type { CapabilityQueue } from "./capability_queue.ts";
+import type { DeviceRegistry } from "./device_registry.ts";
+import type { NodeLink } from "./node_link.ts";
+import { checkAttempt, checkHello, type NodeHello } from "./node_registration.ts";
+import type { NodeRuntimeState } from "./node_runtime_state.ts";
+import { SilenceWatch } from "../transport/silence_watch.ts";
+
+const log = getLogger(["palyra", "daemon", "session"]);
+
+type DaemonMessage = NonNullable<NodeEventResponse["message"]>;
+
+function daemonMessage(message: DaemonMessage): NodeEventResponse {
+  return { v: 1, eventId: undefined, accepted: false, reason: "", message };
+}
+
+function attemptRef({ requestId, attempt }: AttemptName) {
+  return { requestId: { ulid: requestId }, attempt };
+}
+
+/** A welcomed session as the queue sees it. */
+class SessionLink implements NodeLink {
+  readonly #session: DaemonSession;
+  readonly epoch: number;
+  readonly instanceId: string;
+  readonly maxConcurrency: number;
+
+  constructor(session: DaemonSession, epoch: number, hello: NodeHello) {
+    this.#session = session;
+    this.epoch = epoch;
+    this.instanceId = hello.instanceId;
+    this.maxConcurrency = hello.maxConcurrency;
+  }
+
+  dispatch({ requestId, ...dispatch }: CapabilityDispatchRecord): void {
+    this.#session.send(daemonMessage({ $case: "dispatch", value: { requestId: { ulid: requestId }, ...dispatch } }));
+  }
+
+  cancel(attempt: AttemptName, reason: string): void {
+    this.#session.send(daemonMessage({ $case: "cancel", value: { attempt: attemptRef(attempt), reason } }));
+  }
+
+  acknowledge(attempt: AttemptName): void {
+    this.#session.send(daemonMessage({ $case: "resultAck", value: { attempt: attemptRef(attempt) } }));
+  }
+}
+
+/** What {@linkcode NodeSessionServer} needs. */
+export interface NodeSessionServerOptions {
+  readonly devices: DeviceRegistry;
+  readonly runtime: NodeRuntimeState;
+  readonly queue: CapabilityQueue;
+  /** PEM certificates that the nodes should trust. */
+  readonly trustBundlePem: () => string;
+  readonly clock: Clock;
+}
+
+/** The daemon's side of every node session, whatever transport carries it: Hello, Welcome, work, keep-alive, end. */
+export class NodeSessionServer {
+  readonly #options: NodeSessionServerOptions;
+  readonly #sessions = new Map<DaemonSession, DeviceId>();
+
+  constructor(options: NodeSessionServerOptions) {
+    this.#options = options;
+  }
+
+  /** Takes over a session that a transport has authenticated. */
+  accept(session: DaemonSession): void {
+    const known = this.#options.devices.identify(session.peer);
+    if (known instanceof PalyraError) return session.close(known.code, known.message);
+    if (known.device.clientKind !== "node") {
+      return session.close("device_mismatch", "Only a device that was paired as a node can open a session.");
+    }
+    const { deviceId } = known.device;
+    this.#sessions.set(session, deviceId);
+    const watch = new SilenceWatch(() => {
+      session.abort("keep_alive_missed", `Nothing came from the node for ${KEEP_ALIVE_MS} ms.`);
+    });
+    watch.start(HANDSHAKE_TIMEOUT_MS);
+    const conversation = new NodeConversation(this.#options, session, deviceId, watch);
+    session.onMessage = (message) => conversation.receive(message);
+    void session.closed.then((end) => {
+      watch.stop();
+      this.#sessions.delete(session);
+      conversation.ended();
+      log.info("Node session ended.", { deviceId, by: end.by, code: end.code, reason: end.message, cause: end.cause });
+    });
+  }
+
+  /** Ends every session of a device. */
+  closeDevice(deviceId: DeviceId, code: ReasonCode, message: string): void {
+    for (const [session, owner] of [...this.#sessions]) if (owner === deviceId) session.close(code, message);
+  }
+
+  /** Tells every node that the daemon stops, and ends the sessions. */
+  async shutDown(): Promise<void> {
+    const sessions = [...this.#sessions.keys()];
+    for (const session of sessions) {
+      session.send(daemonMessage({ $case: "drain", value: {} }));
+      session.close("shutting_down", "The daemon is stopping; the node reconnects when it is back.");
+    }
+    await Promise.all(sessions.map((session) => session.closed));
+  }
+}
+
+/** One session, from its first message on. */
+class NodeConversation {
+  readonly #options: NodeSessionServerOptions;
+  readonly #session: DaemonSession;
+  readonly #deviceId: DeviceId;
+  readonly #watch: SilenceWatch;
+  #link: NodeLink | undefined;
+  #greeted = false;
+  #ended = false;
+
+  constructor(options: NodeSessionServerOptions, session: DaemonSession, deviceId: DeviceId, watch: SilenceWatch) {
+    this.#options = options;
+    this.#session = session;
+    this.#deviceId = deviceId;
+    this.#watch = watch;
+  }
+
+  receive(message: NodeEventRequest): void {
+    this.#watch.heard();
+    this.#options.runtime.heard(this.#deviceId, this.#session);
+    try {
+      this.#handle(message);
+    } catch (thrown) {
+      this.#refuse(PalyraError.from(thrown));
+    }
+  }
+
+  ended(): void {
+    this.#ended = true;
+    const { runtime, queue } = this.#options;
+    if (this.#link === undefined) return;
+    queue.detach(this.#deviceId, this.#link);
+    runtime.disconnect(this.#deviceId, this.#session);
+  }
+
+  #refuse(error: PalyraError): void {
+    log.warn("A node's message was refused.", { deviceId: this.#deviceId, error });
+    this.#session.close(error.code, error.message);
+  }
+
+  #handle(received: NodeEventRequest): void {
+    const { queue, runtime } = this.#options;
+    if (received.deviceId !== undefined && received.deviceId.ulid !== this.#deviceId) throw speaksForAnother();
+    const { message } = received;
+    if (!this.#greeted) {
+      if (message?.$case !== "hello") {
+        throw new PalyraError("protocol_mismatch", "The first message of a session must be a Hello.");
+      }
+      this.#greeted = true;
+      void this.#welcome(checkHello(message.value), message.value.deviceId?.ulid ?? "").catch((thrown) =>
+        this.#refuse(PalyraError.from(thrown))
+      );
+      return;
+    }
+    const link = this.#link;
+    if (link === undefined) {
+      if (message?.$case === "heartbeat") return;
+      throw new PalyraError("protocol_mismatch", "A node must wait for its Welcome before it reports anything.");
+    }
+    switch (message?.$case) {
+      case undefined:
+        return this.#answerEvent(received);
+      case "heartbeat":
+        return this.#session.send(daemonMessage({ $case: "heartbeat", value: {} }));
+      case "accepted":
+        return queue.accepted(this.#deviceId, checkAttempt(message.value.attempt));
+      case "awaitingLocalMediation":
+        return queue.awaitingLocalMediation(this.#deviceId, checkAttempt(message.value.attempt));
+      case "progress":
+        return queue.progress(this.#deviceId, checkAttempt(message.value.attempt), message.value);
+      case "result":
+        return queue.result(this.#deviceId, link, checkAttempt(message.value.attempt), message.value);
+      case "draining":
+        runtime.heard(this.#deviceId, this.#session, true);
+        return queue.drain(this.#deviceId, link);
+      case "hello":
+        throw new PalyraError("protocol_mismatch", "A session has one Hello.");
+    }
+  }
+
+  #answerEvent(event: NodeEventRequest): void {
+    log.debug("A node sent an event.", { deviceId: this.#deviceId, event: event.eventName.slice(0, 64) });
+    const eventId = { ulid: newUlid() };
+    this.#session.send({ v: 1, eventId, accepted: true, reason: "accepted", message: undefined });
+  }
+
+  async #welcome(hello: NodeHello, claimedId: string): Promise<void> {
+    const { runtime, queue, clock, trustBundlePem } = this.#options;
+    if (parseDeviceId(claimedId) !== this.#deviceId) throw speaksForAnother();
+    const node = await runtime.register(this.#deviceId, hello, true);
+    if (this.#ended) return;
+    const earlier = runtime.connection(this.#deviceId);
+    if (earlier !== undefined && earlier.epoch > node.epoch) {
+      throw new PalyraError("session_replaced", "A newer session of the same device is open.");
+    }
+    earlier?.session.close("session_replaced", "A newer session of the same device took over.");
+    runtime.connect(this.#deviceId, this.#session, node.epoch);
+    this.#watch.start(KEEP_ALIVE_MS);
+    const link = this.#link = new SessionLink(this.#session, node.epoch, hello);
+    queue.attach(this.#deviceId, link, hello, (abandon) =>
+      this.#session.send(daemonMessage({
+        $case: "welcome",
+        value: {
+          epoch: node.epoch,
+          serverTimeUnixMs: clock(),
+          keepAliveMs: KEEP_ALIVE_MS,
+          maxMessageBytes: MAX_GRPC_MESSAGE_BYTES,
+          trustBundlePem: trustBundlePem(),
+          abandoned: abandon.map(attemptRef),
+        },
+      })));
+    log.info("Node connected.", {
+      deviceId: this.#deviceId,
+      name: hello.deviceName,
+      transport: this.#session.transport,
+      remoteAddress: this.#session.remoteAddress,
+      epoch: node.epoch,
+    });
+  }
+}
+
+function speaksForAnother(): PalyraError {
+  return new PalyraError("device_mismatch", "A node may speak only for the device that its certificate names.");
+}
