@@ -11,6 +11,7 @@ import type {
   GetPairingRequestStatusResponse,
   PairingMethod,
 } from "../proto/gen/node.ts";
+import { type Clock, unixMs } from "../identity/unix_ms.ts";
 import type { HeldCode } from "./pairing_code_book.ts";
 import type { PairingDesk, PairingStatus } from "./pairing_desk.ts";
 
@@ -20,6 +21,7 @@ export interface EnrolmentFaceOptions {
   readonly caCertificatePem: () => string;
   /** Where sessions are opened, `host:port`, best first. */
   readonly nodeEndpoints: () => readonly string[];
+  readonly clock: Clock;
 }
 
 const PROTOCOL_VERSION = 1;
@@ -122,16 +124,13 @@ export class EnrolmentFace {
     const deviceId = parseDeviceId(request.deviceId?.ulid ?? "");
     const stored = await this.#options.desk.find(sessionId, deviceId);
     const { nonce = "", timestampUnixMs = 0, signature = "" } = request.replay ?? {};
-    const proven = verifyStatusRequest(stored.devicePublicKey, {
-      sessionId,
+    verifyStatusRequest(
+      stored.devicePublicKey,
       deviceId,
-      nonce,
-      timestamp: timestampUnixMs,
-      signature,
-    });
-    if (!proven) {
-      throw new PalyraError("device_mismatch", "Only the device that made a pairing request may ask how it stands.");
-    }
+      { sessionId, nonce, timestamp: unixMs(Math.max(0, timestampUnixMs)) },
+      base64url(signature),
+      this.#options.clock(),
+    );
     return sessionId;
   }
 
@@ -170,7 +169,7 @@ function base64url(text: string): Uint8Array {
   try {
     return Uint8Array.fromBase64(text, { alphabet: "base64url" });
   } catch (cause) {
-    throw new PalyraError("invalid_pairing_message", "The proof of a pairing is base64url.", { cause });
+    throw new PalyraError("invalid_pairing_message", "Proofs and signatures travel as base64url.", { cause });
   }
 }
 

@@ -79,11 +79,13 @@ export async function spendTry(tx: StoreTransaction, codeId: CanonicalUlid, now:
   await tx.pairing.setTriesLeft(codeId, code.triesLeft - 1);
 }
 
-/** Writes a failed try down for the operator; the last one ends the code. */
-export async function recordFailedTry(tx: StoreTransaction, failed: PairingTryRecord): Promise<void> {
+/** Writes a failed try down for the operator; the last one ends the code, and the answer is true. */
+export async function recordFailedTry(tx: StoreTransaction, failed: PairingTryRecord): Promise<boolean> {
   await tx.pairing.insertTry(failed);
   const code = await tx.pairing.getCode(failed.codeId);
-  if (code?.state === "live" && code.triesLeft === 0) await tx.pairing.endCode(failed.codeId, "dead");
+  if (code?.state !== "live" || code.triesLeft > 0) return false;
+  await tx.pairing.endCode(failed.codeId, "dead");
+  return true;
 }
 
 /** Uses a code up; throws when another pairing was faster, or its time ran out. */

@@ -137,6 +137,7 @@ export class PairingDesk {
       await tx.pairing.insertCode(code);
       return earlierPin?.codeId;
     });
+    if (replacedCodeId !== undefined) identity.endSessionsOfCode(replacedCodeId);
     log.info("Pairing code minted.", {
       codeId: code.codeId,
       method: code.method,
@@ -184,7 +185,7 @@ export class PairingDesk {
       code,
       clientKind,
       serverCertificateFingerprint: serverCertificateFingerprint(),
-      source: remoteAddress,
+      source: hostOf(remoteAddress),
     });
     return session.challenge();
   }
@@ -196,9 +197,6 @@ export class PairingDesk {
   async complete(completion: PairingCompletion, remoteAddress: string): Promise<PairingOutcome> {
     const { store, identity, clock } = this.#options;
     const session = identity.takeSession(completion.sessionId);
-    if (session === undefined) {
-      throw new PalyraError("pairing_session_unknown", "This pairing session is over. Start pairing again.");
-    }
     await store.transaction((tx) => spendTry(tx, session.codeId, clock()));
     let verified: VerifiedPairing;
     try {
@@ -282,16 +280,17 @@ export class PairingDesk {
     remoteAddress: string,
     error: PalyraError,
   ): Promise<void> {
-    const { store, clock } = this.#options;
+    const { store, clock, identity } = this.#options;
     const { deviceId } = completion;
     log.warn("A pairing code was tried and failed.", { codeId, deviceId, remoteAddress, error });
-    await store.transaction((tx) =>
+    const dead = await store.transaction((tx) =>
       recordFailedTry(tx, { codeId, at: clock(), remoteAddress, deviceId, reason: error.code })
     );
+    if (dead) identity.endSessionsOfCode(codeId);
   }
 
   async #store(verified: VerifiedPairing, remoteAddress: string): Promise<PairingRequestRecord> {
-    const { store, clock, devices } = this.#options;
+    const { store, clock, devices, identity } = this.#options;
     const now = clock();
     const { request, device } = await store.transaction(async (tx) => {
       const existing = await tx.devices.get(verified.deviceId);
@@ -333,6 +332,7 @@ export class PairingDesk {
       await tx.pairing.insertRequest(request);
       return { request, device: approved ? await this.#admit(tx, request, false) : undefined };
     });
+    identity.endSessionsOfCode(verified.codeId);
     if (device !== undefined) devices.putDevice(device);
     return request;
   }
@@ -398,6 +398,11 @@ export class PairingDesk {
 }
 
 const SUPERSEDED = "superseded by a newer pairing";
+
+/** The address without its port, which is another one for each connection. */
+function hostOf(remoteAddress: string): string {
+  return remoteAddress.replace(/:\d+$/, "");
+}
 
 function pairingNotFound(): PalyraError {
   return new PalyraError("pairing_not_found", "There is no such pairing request. `palyrad pairing list` shows them.");

@@ -114,18 +114,9 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Daem
   const administration = new DeviceAdministration({ store, devices, runtime, queue, sessions, clock });
   const endpoints = (listener: GrpcListener | undefined) =>
     listener === undefined ? [] : advertisedEndpoints(config.serverNames, listener.address);
+  const addresses = () => addressesOf(listeners);
   const status = () =>
-    daemonStatus({
-      config,
-      identity,
-      certificate,
-      devices,
-      runtime,
-      queue,
-      desk,
-      startedAt,
-      addresses: () => addresses,
-    });
+    daemonStatus({ config, identity, certificate, devices, runtime, queue, desk, startedAt, addresses });
   const admin = new AdminFace({
     store,
     devices,
@@ -140,6 +131,7 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Daem
     desk,
     caCertificatePem: trustBundlePem,
     nodeEndpoints: () => endpoints(listeners.nodeRpc),
+    clock,
   });
   const nodeRpc = new NodeRpcFace({ runtime, queue, administration, certificates: issuer });
   const health = new HealthState();
