@@ -16,6 +16,10 @@ import type { EnrolmentFace } from "./enrolment_face.ts";
 import type { NodeRpcFace } from "./node_rpc_face.ts";
 import type { NodeSessionServer } from "./node_session_server.ts";
 
+const NODE_SERVICE = "palyra.node.v1.NodeService";
+const ADMIN_SERVICE = "palyra.admin.v1.AdminService";
+const HEALTH_SERVICE = "grpc.health.v1.Health";
+
 /** What the node RPC listener serves. */
 export interface NodeRpcServices {
   readonly devices: DeviceRegistry;
@@ -111,8 +115,8 @@ export function addNodeRpcServices(server: Server, connections: ConnectionContro
     getStatus: unaryHandler(authorize, (_, context) => (operator(context), admin.getStatus())),
   };
   server.addService(AdminServiceService, implementation(administration));
-  addHealthService(server, health);
-  addReflectionService(server);
+  addHealthService(server, health, [NODE_SERVICE, ADMIN_SERVICE]);
+  addReflectionService(server, [NODE_SERVICE, ADMIN_SERVICE, HEALTH_SERVICE]);
 }
 
 /** Registers NodeService with pairing and nothing else, and health. */
@@ -136,7 +140,7 @@ export function addEnrolmentServices(server: Server, enrolment: EnrolmentFace, h
     executeCapability: elsewhere,
   };
   server.addService(NodeServiceService, implementation(node));
-  addHealthService(server, health);
+  addHealthService(server, health, [NODE_SERVICE]);
 }
 
 /** grpc-js types a service's methods by an index signature that a named interface does not have. */
