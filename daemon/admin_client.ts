@@ -1,0 +1,110 @@
+import { parseEndpoint } from "../identity/endpoint.ts";
+import {
+  AdminServiceClient,
+  type CancelRequest,
+  type DecidePairingRequest,
+  type DeviceView,
+  type ExecuteRequest,
+  type GetDeviceRequest,
+  type GetNodeRequest,
+  type GetRequestRequest,
+  type ListDevicesRequest,
+  type ListDevicesResponse,
+  type ListNodesRequest,
+  type ListNodesResponse,
+  type ListPairingsRequest,
+  type ListPairingsResponse,
+  type ListRequestsRequest,
+  type ListRequestsResponse,
+  type MintPairingCodeRequest,
+  type MintPairingCodeResponse,
+  type NodeView,
+  type PairingRequestView,
+  type RemoveDeviceRequest,
+  type RemoveDeviceResponse,
+  type RequestView,
+  type RevokeDeviceRequest,
+  type StatusView,
+} from "../proto/gen/admin.ts";
+import { channelOptions, channelTarget, mutualCredentials } from "../transport/grpc/grpc_channel.ts";
+import { callUnary, type UnaryMethod } from "../transport/grpc/unary_call.ts";
+import { DEFAULT_EXECUTE_TIMEOUT_MS } from "./capability_order.ts";
+import type { OperatorCredentials } from "./operator_credentials.ts";
+
+/** What the way there and back may take beyond the life of a request, in milliseconds. */
+const EXECUTE_MARGIN_MS = 5_000;
+
+/** An operator's connection to a daemon. Each method is the call of the same name in `proto/admin.proto`. */
+export class AdminClient implements Disposable {
+  readonly #client: AdminServiceClient;
+
+  /** Connects at the first call. `endpoint` is `host:port`. */
+  constructor(endpoint: string, { caPem, certificatePem, keyPem }: OperatorCredentials) {
+    const credentials = mutualCredentials({ caPem: [caPem], certificatePem, keyPem });
+    this.#client = new AdminServiceClient(channelTarget(parseEndpoint(endpoint)), credentials, channelOptions());
+  }
+
+  mintPairingCode(request: MintPairingCodeRequest): Promise<MintPairingCodeResponse> {
+    return this.#call(this.#client.mintPairingCode, request);
+  }
+  listPairings(request: ListPairingsRequest): Promise<ListPairingsResponse> {
+    return this.#call(this.#client.listPairings, request);
+  }
+  approvePairing(request: DecidePairingRequest): Promise<PairingRequestView> {
+    return this.#call(this.#client.approvePairing, request);
+  }
+  rejectPairing(request: DecidePairingRequest): Promise<PairingRequestView> {
+    return this.#call(this.#client.rejectPairing, request);
+  }
+  listDevices(request: ListDevicesRequest): Promise<ListDevicesResponse> {
+    return this.#call(this.#client.listDevices, request);
+  }
+  getDevice(request: GetDeviceRequest): Promise<DeviceView> {
+    return this.#call(this.#client.getDevice, request);
+  }
+  revokeDevice(request: RevokeDeviceRequest): Promise<DeviceView> {
+    return this.#call(this.#client.revokeDevice, request);
+  }
+  removeDevice(request: RemoveDeviceRequest): Promise<RemoveDeviceResponse> {
+    return this.#call(this.#client.removeDevice, request);
+  }
+  listNodes(request: ListNodesRequest): Promise<ListNodesResponse> {
+    return this.#call(this.#client.listNodes, request);
+  }
+  getNode(request: GetNodeRequest): Promise<NodeView> {
+    return this.#call(this.#client.getNode, request);
+  }
+  /** Waits as long as the request may live. */
+  execute(request: ExecuteRequest): Promise<RequestView> {
+    const deadlineMs = (request.timeoutMs || DEFAULT_EXECUTE_TIMEOUT_MS) + EXECUTE_MARGIN_MS;
+    return this.#call(this.#client.execute, request, deadlineMs);
+  }
+  submit(request: ExecuteRequest): Promise<RequestView> {
+    return this.#call(this.#client.submit, request);
+  }
+  cancel(request: CancelRequest): Promise<RequestView> {
+    return this.#call(this.#client.cancel, request);
+  }
+  listRequests(request: ListRequestsRequest): Promise<ListRequestsResponse> {
+    return this.#call(this.#client.listRequests, request);
+  }
+  getRequest(request: GetRequestRequest): Promise<RequestView> {
+    return this.#call(this.#client.getRequest, request);
+  }
+  getStatus(request: Record<string, never>): Promise<StatusView> {
+    return this.#call(this.#client.getStatus, request);
+  }
+
+  /** Hangs up. */
+  [Symbol.dispose](): void {
+    this.#client.close();
+  }
+
+  #call<Request, Response>(
+    method: UnaryMethod<Request, Response>,
+    request: Request,
+    deadlineMs?: number,
+  ): Promise<Response> {
+    return callUnary(this.#client, method, request, deadlineMs === undefined ? {} : { deadlineMs });
+  }
+}
