@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import { print, reportLine } from "./cli_output.ts";
-import { coloursFor } from "./colour.ts";
+import { COLOURED, coloursFor } from "./colour.ts";
 
 /** A command as {@linkcode newCommand} makes it; options and arguments added to it extend its type. */
 export type CliCommand = Command<[], { json?: true }>;
@@ -26,7 +26,7 @@ export function newCommand(name: string, description: string, examples: readonly
     .helpOption("-h, --help", "show this help")
     .exitOverride()
     .showSuggestionAfterError()
-    .configureHelp({ styleTitle: (title) => coloursFor(Deno.stdout).bold(title) })
+    .configureHelp({ styleTitle: COLOURED.bold })
     .configureOutput({
       writeOut: (text) => print(text.trimEnd()),
       // The help that stands in for a missing command. JSON readers get the failure alone.
@@ -35,6 +35,9 @@ export function newCommand(name: string, description: string, examples: readonly
       },
       // runCli reports the failure, in text or JSON.
       outputError: () => {},
+      // Commander's own answers read variables that a program with narrow permissions may not.
+      getOutHasColors: () => coloursFor(Deno.stdout).enabled,
+      getErrHasColors: () => coloursFor(Deno.stderr).enabled,
     })
     // Else an outer command would take the options of an inner one, `--json` above all.
     .enablePositionalOptions()
@@ -74,8 +77,9 @@ export function commandLineFailure(thrown: unknown): unknown {
   );
 }
 
+/** Coloured always: commander strips colours where they are not wanted. */
 function examplesText(examples: readonly CliExample[]): string {
-  const heading = coloursFor(Deno.stdout).bold("Examples:");
+  const heading = COLOURED.bold("Examples:");
   const widest = Math.max(...examples.map(({ command }) => command.length));
   const lines = examples.map(({ command, explanation }) => `  ${command.padEnd(widest)}  ${explanation}`);
   return ["", heading, ...lines].join("\n");

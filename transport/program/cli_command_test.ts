@@ -15,6 +15,17 @@ Deno.test("newCommand() keeps the types of options and arguments that are added"
   assert.deepEqual(seen, [["t", true, "n"]]);
 });
 
+Deno.test("newCommand() leaves an inner command its options, and passes an outer --json on", async () => {
+  const seen: unknown[] = [];
+  const inner = newCommand("list", "Lists.").option("--name <name>").action((options) => {
+    seen.push({ ...options });
+  });
+  const outer = newCommand("nodes", "Nodes.").option("--name <name>").addCommand(inner);
+  await outer.parseAsync(["--json", "--name", "outer", "list", "--name", "inner"], { from: "user" });
+  assert.deepEqual(seen, [{ name: "inner", json: true }]);
+  assert.equal(outer.opts().name, "outer");
+});
+
 Deno.test("newCommand() throws instead of exiting", async () => {
   await assert.rejects(
     newCommand("x", "X.").action(() => {}).parseAsync(["--nothing"], { from: "user" }),

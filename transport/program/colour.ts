@@ -18,11 +18,15 @@ export interface TerminalProbe {
 
 /**
  * Whether text for `stream` may carry colours: only on a terminal that is not `TERM=dumb`, and never when `NO_COLOR` is
- * set to anything (https://no-color.org).
+ * set to anything (https://no-color.org) or the program may not read these variables.
  */
 export function coloursAllowed(stream: TerminalProbe, environment: EnvironmentReader = Deno.env): boolean {
   if (!stream.isTerminal()) return false;
-  return (environment.get("NO_COLOR") ?? "") === "" && environment.get("TERM") !== "dumb";
+  try {
+    return (environment.get("NO_COLOR") ?? "") === "" && environment.get("TERM") !== "dumb";
+  } catch {
+    return false;
+  }
 }
 
 /** The styles for `stream`: {@linkcode COLOURED} where {@linkcode coloursAllowed} says so, else {@linkcode PLAIN}. */

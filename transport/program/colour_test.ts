@@ -12,6 +12,10 @@ Deno.test("coloursAllowed() says no when the stream is no terminal, a dumb one, 
   assert.ok(!coloursAllowed(pipe, new Map<string, string>()));
 });
 
+Deno.test("coloursAllowed() says no when the environment may not be read", { permissions: { env: false } }, () => {
+  assert.ok(!coloursAllowed(terminal));
+});
+
 Deno.test("coloursFor() styles text only where colours are allowed, and never an empty one", () => {
   const styled = coloursFor(terminal, new Map<string, string>());
   assert.equal(styled.red("x"), "\x1b[31mx\x1b[39m");

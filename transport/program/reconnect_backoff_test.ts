@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import fc from "fast-check";
 import { ReconnectBackoff } from "./reconnect_backoff.ts";
 
@@ -32,9 +33,11 @@ Deno.test("sessionEnded() starts anew only when the session lasted", () => {
 });
 
 Deno.test("wait() resolves after its delay and leaves no listener behind", async () => {
-  const controller = new AbortController();
-  await new ReconnectBackoff({ random: () => 0 }).wait(controller.signal);
-  controller.abort();
+  const { signal } = new AbortController();
+  const waiting = new ReconnectBackoff({ random: () => 0 }).wait(signal);
+  assert.equal(getEventListeners(signal, "abort").length, 1);
+  await waiting;
+  assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
 Deno.test("wait() rejects with the reason when the signal aborts before or meanwhile", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { testdataProgram } from "./testdata_program.ts";
+import { testdataArguments, testdataProgram } from "./testdata_program.ts";
 import { PROJECT_VERSION } from "./version.ts";
 
 interface Outcome {
@@ -92,4 +92,10 @@ Deno.test("runCli() ends quietly when the reader of standard output goes away", 
   await reader.cancel();
   const [{ code }, stderr] = await Promise.all([child.status, new Response(child.stderr).text()]);
   assert.deepEqual([code, stderr], [0, ""]);
+});
+
+Deno.test("runCli() and newCommand() need no permission of their own", async () => {
+  const args = testdataArguments("example_cli.ts", ["show", "--help"]).map((arg) => arg === "-A" ? "--no-prompt" : arg);
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
+  assert.deepEqual([code, new TextDecoder().decode(stderr)], [0, ""]);
 });
