@@ -8,7 +8,17 @@
 const SUMMARY = /\| (\d+) passed[^|]*\| (\d+) failed(?: \| (\d+) ignored)?/;
 
 const run = new Deno.Command(Deno.execPath(), {
-  args: ["test", "--quiet", "--no-prompt", "-A", "--frozen", "--parallel", ...Deno.args],
+  args: [
+    "test",
+    "--quiet",
+    "--no-prompt",
+    "-A",
+    "--frozen",
+    "--parallel",
+    "--sanitize-ops",
+    "--sanitize-resources",
+    ...Deno.args,
+  ],
   env: { NO_COLOR: "1" },
   stdin: "null",
   stdout: "piped",
