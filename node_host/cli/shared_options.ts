@@ -1,0 +1,23 @@
+import { configureLogging } from "../../transport/program/mod.ts";
+import { loadNodeConfig, type NodeConfig } from "../node_config.ts";
+
+/** Options that every verb takes, as commander wants them: flags and help. */
+export const STATE_ROOT_OPTION = ["--state-root <dir>", "where state is kept"] as const;
+export const CONFIG_OPTION = ["--config <file>", "the configuration file (palyra.toml)"] as const;
+
+/** What those options hold. */
+export interface SharedOptions {
+  readonly stateRoot?: string | undefined;
+  readonly config?: string | undefined;
+}
+
+/** Reads the configuration for a verb that answers and ends: it logs warnings only, unless asked for less. */
+export async function configForShortVerb(options: SharedOptions, deviceName?: string): Promise<NodeConfig> {
+  const config = await loadNodeConfig({ stateRoot: options.stateRoot, config: options.config, deviceName });
+  const { level, format } = config.logging;
+  configureLogging({
+    ...(format !== undefined && { format }),
+    level: level === undefined || level === "info" ? "warning" : level,
+  });
+  return config;
+}

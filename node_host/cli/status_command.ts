@@ -1,0 +1,132 @@
+import { systemClock, type UnixMs } from "../../identity/unix_ms.ts";
+import {
+  type CliCommand,
+  coloursFor,
+  EXIT_OK,
+  type ExitCode,
+  newCommand,
+  print,
+  printJson,
+  relativeTime,
+  tableLines,
+  terminalWidth,
+} from "../../transport/program/mod.ts";
+import type { ConnectionStatus } from "../connection_status.ts";
+import { readStatusReport, type StatusReport } from "../status_report.ts";
+import { CONFIG_OPTION, configForShortVerb, STATE_ROOT_OPTION } from "./shared_options.ts";
+
+const EXIT_NOT_CONNECTED: ExitCode = 4;
+const EXIT_NOT_PAIRED: ExitCode = 7;
+
+const EXAMPLES = [
+  { command: "palyra-node status", explanation: "whether this machine is paired, running and connected" },
+  { command: "palyra-node status --json", explanation: "the same for programs; exit code 0, 4 or 7" },
+];
+
+/** `palyra-node status`. It changes nothing on the disk; `exit` gets 0 connected, 4 not connected, 7 not paired. */
+export function statusCommand(exit: (code: ExitCode) => void): CliCommand {
+  const command = newCommand("status", "Show how this machine stands to its daemon.", EXAMPLES);
+  command
+    .option(...STATE_ROOT_OPTION)
+    .option(...CONFIG_OPTION)
+    .action(async (options) => {
+      const config = await configForShortVerb(options);
+      const report = await readStatusReport(config.stateFolder);
+      if (options.json === true) printJson(statusJson(report));
+      else for (const line of statusLines(report, systemClock())) print(line);
+      exit(!report.paired ? EXIT_NOT_PAIRED : report.connected ? EXIT_OK : EXIT_NOT_CONNECTED);
+    });
+  return command;
+}
+
+/** The report as `--json` prints it. */
+export function statusJson(report: StatusReport): Readonly<Record<string, unknown>> {
+  const { record, pending, process, connection } = report;
+  return {
+    action: "status",
+    paired: report.paired,
+    running: process !== undefined,
+    connected: report.connected,
+    device_id: record?.deviceId ?? null,
+    device_name: record?.deviceName ?? null,
+    daemon_endpoints: record?.nodeEndpoints ?? [],
+    enrolment_endpoints: record?.enrolmentEndpoints ?? [],
+    ca_fingerprint: record?.caFingerprint ?? null,
+    paired_at_unix_ms: record?.pairedAt ?? null,
+    installed_at_unix_ms: record?.installedAt ?? null,
+    cert_expires_at_unix_ms: report.certificateExpiresAt ?? null,
+    pid: process?.pid ?? null,
+    started_at_unix_ms: process?.startedAt ?? null,
+    connection: connection === undefined ? null : connectionJson(connection),
+    pending: pending === undefined
+      ? null
+      : { request_id: pending.sessionId, requested_at_unix_ms: pending.requestedAt },
+    state_folder: report.stateFolder,
+  };
+}
+
+function connectionJson(connection: ConnectionStatus): Readonly<Record<string, unknown>> {
+  return {
+    state: connection.state,
+    transport: connection.transport ?? null,
+    daemon_endpoint: connection.daemonEndpoint ?? null,
+    since_unix_ms: connection.since,
+    epoch: connection.epoch ?? null,
+    last_error: connection.lastFailure ?? null,
+    next_retry_unix_ms: connection.nextTryAt ?? null,
+  };
+}
+
+/** The report as people read it. */
+export function statusLines(report: StatusReport, now: UnixMs): string[] {
+  const { record, pending, process, connection } = report;
+  const rows: string[][] = [["state", stateText(report)]];
+  if (record !== undefined) rows.push(["device", `${record.deviceName} (${record.deviceId})`]);
+  if (record?.pairedAt !== undefined) {
+    rows.push(["daemon", connection?.daemonEndpoint ?? record.nodeEndpoints.join(", ")]);
+    rows.push(["paired", relativeTime(record.pairedAt, now)]);
+  }
+  if (pending !== undefined) {
+    rows.push(["request", `${pending.sessionId}, made ${relativeTime(pending.requestedAt, now)}`]);
+  }
+  if (report.certificateExpiresAt !== undefined) {
+    const expired = report.certificateExpiresAt < now;
+    rows.push(["certificate", `${expired ? "expired" : "expires"} ${relativeTime(report.certificateExpiresAt, now)}`]);
+  }
+  if (process !== undefined) {
+    rows.push(["process", `${process.pid}, started ${relativeTime(process.startedAt, now)}`]);
+  }
+  if (connection !== undefined && report.paired) rows.push(...connectionRows(report, connection, now));
+  const { bold, red } = coloursFor(Deno.stdout);
+  return tableLines({
+    columns: [{ title: "", paint: bold }, {
+      title: "",
+      paint: (shown, cell) => cell === connection?.lastFailure?.message ? red(shown) : shown,
+    }],
+    rows,
+    // Errors are for reading to their end.
+    width: connection?.lastFailure === undefined ? terminalWidth() : undefined,
+  });
+}
+
+function connectionRows(report: StatusReport, connection: ConnectionStatus, now: UnixMs): string[][] {
+  const rows: string[][] = [];
+  if (report.connected) {
+    rows.push(["connected", `over ${connection.transport}, since ${relativeTime(connection.since, now)}`]);
+  } else if (report.process !== undefined && connection.nextTryAt !== undefined) {
+    rows.push(["next try", relativeTime(connection.nextTryAt, now)]);
+  }
+  if (connection.lastFailure !== undefined) rows.push(["last error", connection.lastFailure.message]);
+  return rows;
+}
+
+function stateText({ paired, pending, process, connection, connected }: StatusReport): string {
+  if (!paired) {
+    return pending === undefined
+      ? "not paired; run `palyra-node pair`"
+      : "waiting for approval; `palyra-node pair` goes on with it";
+  }
+  if (connected) return "connected";
+  if (process === undefined) return "not running; start it with `palyra-node run`";
+  return `running, not connected (${connection?.state ?? "starting"})`;
+}

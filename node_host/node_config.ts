@@ -1,0 +1,135 @@
+import { isAbsolute } from "node:path";
+import * as v from "valibot";
+import { MAX_DECLARED_TEXT_CHARACTERS } from "../identity/device_declaration.ts";
+import {
+  type ConfigEntry,
+  defineSettings,
+  type EnvironmentReader,
+  locateConfigFile,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  readConfigFile,
+  resolveConfig,
+  stateFolder,
+} from "../transport/program/mod.ts";
+import type { LoggingOptions } from "../transport/program/mod.ts";
+import type { MediationRule } from "./capabilities/mod.ts";
+
+/** The most requests that a node may ask to run at once. */
+const MAX_CONCURRENCY = 256;
+const MAX_ROOTS = 64;
+const MAX_DENIED = 64;
+
+const MEDIATION_RULES: readonly MediationRule[] = ["allow", "ask", "deny"];
+
+const SETTINGS = defineSettings({
+  "device_name": {
+    schema: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_DECLARED_TEXT_CHARACTERS))),
+    default: undefined,
+    env: "PALYRA_DEVICE_NAME",
+    flag: "--name",
+    description: "What people know this machine by; the host name when it is not set",
+  },
+  "state_root": {
+    schema: v.optional(v.pipe(v.string(), v.minLength(1))),
+    default: undefined,
+    env: "PALYRA_STATE_ROOT",
+    flag: "--state-root",
+    description: "Where state is kept; the platform's convention when it is not set",
+  },
+  "log.level": {
+    schema: v.picklist(LOG_LEVELS),
+    default: "info",
+    env: "PALYRA_LOG_LEVEL",
+    description: "The least important level that is logged",
+  },
+  "log.format": {
+    schema: v.picklist(LOG_FORMATS),
+    default: "auto",
+    env: "PALYRA_LOG_FORMAT",
+    description: "How lines are logged; auto is pretty on a terminal and json elsewhere",
+  },
+  "open_path.roots": {
+    schema: v.pipe(v.array(v.pipe(v.string(), v.check((path) => isAbsolute(path)))), v.maxLength(MAX_ROOTS)),
+    default: [],
+    env: "PALYRA_OPEN_PATH_ROOTS",
+    expects: `at most ${MAX_ROOTS} absolute paths`,
+    description: "Folders from which desktop.open_path may open things",
+  },
+  "deny": {
+    schema: v.pipe(v.array(v.string()), v.maxLength(MAX_DENIED)),
+    default: [],
+    env: "PALYRA_DENY",
+    expects: `at most ${MAX_DENIED} names of capabilities`,
+    description: "Capabilities that are never run, whatever their mediation says",
+  },
+  "max_concurrency": {
+    schema: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_CONCURRENCY)),
+    default: 32,
+    env: "PALYRA_MAX_CONCURRENCY",
+    expects: `a whole number from 1 to ${MAX_CONCURRENCY}`,
+    description: "How many requests run at once",
+  },
+}, {
+  "capabilities.*.mediation": {
+    schema: v.picklist(MEDIATION_RULES),
+    description: "Whether a capability runs without asking, asks, or is denied",
+  },
+});
+
+/** Where the settings of a node host may come from, beside their defaults. */
+export interface NodeConfigSources {
+  /** The text of `--state-root`. */
+  readonly stateRoot?: string | undefined;
+  /** The text of `--config`. */
+  readonly config?: string | undefined;
+  /** The text of `--name`. */
+  readonly deviceName?: string | undefined;
+  /** `Deno.env` by default. */
+  readonly environment?: EnvironmentReader;
+}
+
+/** The settings of a node host. */
+export interface NodeConfig {
+  /** Where this program keeps its state: `node-host` in the state root. */
+  readonly stateFolder: string;
+  /** Undefined: the host name. */
+  readonly deviceName: string | undefined;
+  readonly logging: Pick<LoggingOptions, "level" | "format">;
+  readonly openPathRoots: readonly string[];
+  readonly denied: readonly string[];
+  readonly mediationRules: Readonly<Record<string, MediationRule>>;
+  readonly maxConcurrency: number;
+  /** Every value with its source; what `config show` prints. */
+  readonly entries: readonly ConfigEntry[];
+}
+
+/**
+ * Reads the settings: flags before environment before `palyra.toml` before defaults. The file is `--config`, else
+ * `PALYRA_CONFIG`, else `palyra.toml` in this program's state folder, so that a daemon on the same machine has its own.
+ *
+ * @throws {PalyraError} `invalid_config`, naming the source and the cure.
+ */
+export async function loadNodeConfig(sources: NodeConfigSources = {}): Promise<NodeConfig> {
+  const environment = sources.environment ?? Deno.env;
+  const location = locateConfigFile({
+    flag: sources.config,
+    environment,
+    stateFolder: stateFolder("node-host", { flag: sources.stateRoot, environment }),
+  });
+  const { values, named, entries } = resolveConfig(SETTINGS, {
+    flags: { device_name: sources.deviceName, state_root: sources.stateRoot },
+    environment,
+    file: await readConfigFile(location),
+  });
+  return {
+    stateFolder: stateFolder("node-host", { flag: values["state_root"], environment }),
+    deviceName: values["device_name"],
+    logging: { level: values["log.level"], format: values["log.format"] },
+    openPathRoots: values["open_path.roots"],
+    denied: values["deny"],
+    mediationRules: Object.fromEntries(named["capabilities.*.mediation"]),
+    maxConcurrency: values["max_concurrency"],
+    entries,
+  };
+}

@@ -1,0 +1,71 @@
+import { X509Certificate } from "node:crypto";
+import { parseCertificateFacts } from "../identity/certificate_facts.ts";
+import type { DeviceIdentity } from "../identity/device_identity.ts";
+import { PalyraError } from "../identity/palyra_error.ts";
+import { sameBytes } from "../identity/same_bytes.ts";
+import type { TlsKey } from "../identity/tls_key.ts";
+import type { UnixMs } from "../identity/unix_ms.ts";
+
+/** What a paired node shows to its daemon, and holds it to. Prints without its private keys. */
+export class NodeCredentials {
+  readonly identity: DeviceIdentity;
+  /** The client certificate, PEM. */
+  readonly certificatePem: string;
+  /** The daemon's CA, or several while it changes, PEM. */
+  readonly trustedCaPem: string;
+  /** The certificate's `notAfter`. */
+  readonly expiresAt: UnixMs;
+  readonly #tlsKeyPem: string;
+
+  private constructor(
+    identity: DeviceIdentity,
+    certificatePem: string,
+    trustedCaPem: string,
+    expiresAt: UnixMs,
+    tlsKeyPem: string,
+  ) {
+    this.identity = identity;
+    this.certificatePem = certificatePem;
+    this.trustedCaPem = trustedCaPem;
+    this.expiresAt = expiresAt;
+    this.#tlsKeyPem = tlsKeyPem;
+  }
+
+  /** Puts them together. Rejects with `state_damaged` when the certificate is not for this device and this key. */
+  static async of(parts: {
+    readonly identity: DeviceIdentity;
+    readonly tlsKey: TlsKey;
+    readonly certificatePem: string;
+    readonly trustedCaPem: string;
+  }): Promise<NodeCredentials> {
+    const { identity, tlsKey, certificatePem, trustedCaPem } = parts;
+    const expiresAt = expiryOf(certificatePem, identity, tlsKey);
+    return new NodeCredentials(identity, certificatePem, trustedCaPem, expiresAt, await tlsKey.toPem());
+  }
+
+  /** The private key of the certificate, PKCS#8 PEM. */
+  get tlsKeyPem(): string {
+    return this.#tlsKeyPem;
+  }
+}
+
+function expiryOf(certificatePem: string, identity: DeviceIdentity, tlsKey: TlsKey): UnixMs {
+  let cause: unknown;
+  try {
+    const facts = parseCertificateFacts(certificatePem);
+    if (facts.deviceId === identity.deviceId && isCertificateOfKey(certificatePem, tlsKey)) return facts.notAfter;
+  } catch (thrown) {
+    cause = thrown;
+  }
+  throw new PalyraError(
+    "state_damaged",
+    "The stored certificate does not belong to the stored keys; pair this machine again with `palyra-node pair --force`.",
+    { cause },
+  );
+}
+
+/** Whether a certificate certifies this key. */
+export function isCertificateOfKey(certificatePem: string, tlsKey: TlsKey): boolean {
+  const certified = new X509Certificate(certificatePem).publicKey.export({ type: "spki", format: "der" });
+  return sameBytes(new Uint8Array(certified), tlsKey.publicKey);
+}

@@ -1,0 +1,104 @@
+import { parseEndpoint } from "../identity/endpoint.ts";
+import { newUlid } from "../identity/device_id.ts";
+import { PalyraError } from "../identity/palyra_error.ts";
+import { type Clock, systemClock } from "../identity/unix_ms.ts";
+import { GrpcDialer } from "../transport/grpc/grpc_dialer.ts";
+import { PROJECT_VERSION } from "../transport/program/version.ts";
+import { type CapabilityRegistry, CapabilityRunner } from "./capabilities/mod.ts";
+import { type ConnectionStatus, ConnectionStatusFile } from "./connection_status.ts";
+import { ConnectionSupervisor, type DialTarget } from "./connection_supervisor.ts";
+import { hostPlatform } from "./host_platform.ts";
+import type { NodeCredentials } from "./node_credentials.ts";
+import { removeNodeHostProcess, writeNodeHostProcess } from "./node_host_process.ts";
+import type { NodeHostRecord } from "./node_host_record.ts";
+import type { NodeHostState } from "./node_host_state.ts";
+import { WorkDesk } from "./work_desk.ts";
+
+/** What {@linkcode runNodeHost} needs. */
+export interface NodeHostOptions {
+  readonly state: NodeHostState;
+  readonly registry: CapabilityRegistry;
+  /** How many requests run at once. */
+  readonly maxConcurrency: number;
+  /** Told once the host is ready to dial. */
+  readonly onStart?: (record: NodeHostRecord) => void;
+  /** Told of each change of the connection. */
+  readonly onStatus?: (status: ConnectionStatus) => void;
+  readonly clock?: Clock;
+  /** How long running work may take to finish when the host stops, in milliseconds. Default: 10,000. */
+  readonly graceMs?: number;
+}
+
+/**
+ * Runs the node host until `signal` aborts: connects, serves, and reconnects for ever. Rejects with `not_paired`,
+ * `state_damaged`, or the daemon's final word (`device_revoked`, `certificate_revoked`, `device_unknown`).
+ */
+export async function runNodeHost(options: NodeHostOptions, signal: AbortSignal): Promise<void> {
+  const { state, registry, maxConcurrency, onStart, onStatus, clock = systemClock, graceMs } = options;
+  const credentials = await state.credentials();
+  const record = await state.record();
+  if (record === undefined) throw new PalyraError("not_paired", "This machine is not paired; run `palyra-node pair`.");
+
+  const desk = new WorkDesk({
+    runner: runnerOf(registry, record, credentials, clock),
+    isIdempotent: (name) => registry.find(name)?.definition.idempotent ?? false,
+  });
+  const instanceId = newUlid();
+  const statusFile = new ConnectionStatusFile(state.folder);
+  const supervisor = new ConnectionSupervisor({
+    targets: targetsOf(record, credentials, clock),
+    desk,
+    describe: async () => ({
+      deviceId: record.deviceId,
+      platform: hostPlatform(),
+      deviceName: record.deviceName,
+      softwareVersion: PROJECT_VERSION,
+      instanceId,
+      maxConcurrency,
+      capabilities: await registry.declarations(),
+    }),
+    certificateExpiresAt: credentials.expiresAt,
+    onStatus: (status) => {
+      statusFile.put(status);
+      onStatus?.(status);
+    },
+    clock,
+    ...(graceMs !== undefined && { graceMs }),
+  });
+  await writeNodeHostProcess(state.folder, clock());
+  try {
+    onStart?.(record);
+    await supervisor.run(signal);
+  } finally {
+    await statusFile.flush();
+    await removeNodeHostProcess(state.folder);
+  }
+}
+
+function runnerOf(
+  registry: CapabilityRegistry,
+  record: NodeHostRecord,
+  credentials: NodeCredentials,
+  clock: Clock,
+): CapabilityRunner {
+  return new CapabilityRunner({
+    registry,
+    deviceId: record.deviceId,
+    node: {
+      identityFingerprint: credentials.identity.fingerprint,
+      pairedAt: record.pairedAt ?? record.installedAt,
+      softwareVersion: PROJECT_VERSION,
+      daemonEndpoints: record.nodeEndpoints,
+    },
+    clock,
+  });
+}
+
+function targetsOf(record: NodeHostRecord, credentials: NodeCredentials, clock: Clock): DialTarget[] {
+  const { trustedCaPem, certificatePem, tlsKeyPem } = credentials;
+  const material = () => ({ caPem: [trustedCaPem], certificatePem, keyPem: tlsKeyPem });
+  return record.nodeEndpoints.map((endpoint) => ({
+    endpoint,
+    dialer: new GrpcDialer({ endpoint: parseEndpoint(endpoint), material, clock }),
+  }));
+}

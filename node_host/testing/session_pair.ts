@@ -1,0 +1,61 @@
+import { fingerprintOf } from "../../identity/fingerprint.ts";
+import type { ReasonCode } from "../../identity/reason_code.ts";
+import { NodeEventRequest, NodeEventResponse } from "../../proto/gen/node.ts";
+import type { DaemonSession, NodeSession, Session, SessionEnd } from "../../transport/session.ts";
+
+interface Codec<Message> {
+  encode(message: Message): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): Message;
+}
+
+/** One end of a session in memory. Messages go through their wire form and arrive in order, in a later turn. */
+class MemoryEnd<Outgoing, Incoming> implements Session<Outgoing, Incoming> {
+  readonly transport = "grpc";
+  readonly remoteAddress = "192.0.2.1:7444";
+  readonly peer = { fingerprint: fingerprintOf(new Uint8Array(1)), der: new Uint8Array(1) };
+  onMessage: ((message: Incoming) => void) | undefined;
+  readonly #codec: Codec<Outgoing>;
+  readonly #closed = Promise.withResolvers<SessionEnd>();
+  #over = false;
+  other: MemoryEnd<Incoming, Outgoing> | undefined;
+
+  constructor(codec: Codec<Outgoing>) {
+    this.#codec = codec;
+  }
+
+  get closed(): Promise<SessionEnd> {
+    return this.#closed.promise;
+  }
+
+  send(message: Outgoing): void {
+    if (this.#over) return;
+    const received = this.#codec.decode(this.#codec.encode(message).finish());
+    queueMicrotask(() => this.other?.onMessage?.(received));
+  }
+
+  close(code: ReasonCode, message: string): void {
+    queueMicrotask(() => this.other?.end({ by: "peer", code, message }));
+    this.end({ by: "local", code, message });
+  }
+
+  abort(code: ReasonCode, message: string): void {
+    queueMicrotask(() =>
+      this.other?.end({ by: "network", code: "connection_lost", message: "The connection was lost." })
+    );
+    this.end({ by: "local", code, message });
+  }
+
+  end(end: SessionEnd): void {
+    this.#over = true;
+    this.#closed.resolve(end);
+  }
+}
+
+/** For tests: both ends of one session, without a network. */
+export function sessionPair(): { readonly node: NodeSession; readonly daemon: DaemonSession } {
+  const node = new MemoryEnd<NodeEventRequest, NodeEventResponse>(NodeEventRequest);
+  const daemon = new MemoryEnd<NodeEventResponse, NodeEventRequest>(NodeEventResponse);
+  node.other = daemon;
+  daemon.other = node;
+  return { node, daemon };
+}

@@ -1,0 +1,68 @@
+import { type Client, type ClientDuplexStream, status, type StatusObject } from "@grpc/grpc-js";
+import { isReasonCode } from "../../identity/reason_code.ts";
+import { NodeEventRequest, type NodeEventResponse } from "../../proto/gen/node.ts";
+import type { NodeSession, PeerCertificate, SessionEnd } from "../session.ts";
+import { fromServiceError, hasReason } from "./grpc_status.ts";
+import { GrpcSession, type OutgoingMessage } from "./grpc_session.ts";
+import { peerMessage } from "./peer_message.ts";
+
+/** The node's side of the stream: requests are written encoded, so that they are encoded and measured in one go. */
+export type DaemonStream = ClientDuplexStream<Uint8Array, NodeEventResponse>;
+
+/** A session over a `StreamNodeEvents` call that the daemon has accepted; owns the channel and closes it with itself. */
+export class GrpcNodeSession extends GrpcSession<NodeEventRequest, NodeEventResponse> implements NodeSession {
+  readonly #call: DaemonStream;
+  readonly #channel: Client;
+
+  constructor(call: DaemonStream, channel: Client, daemon: PeerCertificate, remoteAddress: string) {
+    super(call, daemon, remoteAddress);
+    this.#call = call;
+    this.#channel = channel;
+    call.once("status", (outcome: StatusObject) => {
+      this.over(endOf(outcome));
+      channel.close();
+    });
+  }
+
+  protected override outgoing(message: NodeEventRequest): OutgoingMessage {
+    const chunk = NodeEventRequest.encode(message).finish();
+    return { chunk, bytes: chunk.length };
+  }
+
+  /** The end of the stream says it all; why a node goes is its own matter. */
+  protected override farewell(): undefined {
+    return undefined;
+  }
+
+  protected override consumes({ message }: NodeEventResponse): boolean {
+    if (message?.$case !== "goodbye") return false;
+    const { reasonCode, message: sentence } = message.value;
+    this.endedByPeer(isReasonCode(reasonCode) ? reasonCode : "connection_lost", peerMessage(sentence));
+    return true;
+  }
+
+  protected override dropConnection(): void {
+    this.#call.cancel();
+    this.#channel.close();
+  }
+}
+
+/** What the end of an accepted call means when no Goodbye came before. */
+function endOf(outcome: StatusObject): SessionEnd {
+  if (outcome.code === status.OK) {
+    return { by: "peer", code: "connection_lost", message: "The daemon ended the session without saying why." };
+  }
+  if (hasReason(outcome)) {
+    const { code, message } = fromServiceError(outcome);
+    return { by: "peer", code, message };
+  }
+  if (outcome.code === status.RESOURCE_EXHAUSTED) {
+    return {
+      by: "network",
+      code: "message_too_large",
+      message: "A message was larger than the limit.",
+      cause: outcome,
+    };
+  }
+  return { by: "network", code: "connection_lost", message: "The connection to the daemon was lost.", cause: outcome };
+}

@@ -1,0 +1,43 @@
+import { NodeServiceService } from "../../proto/gen/node.ts";
+import type { DaemonSession } from "../session.ts";
+import { sessionContract, type SessionPair } from "../testing/session_contract.ts";
+import { MAX_GRPC_MESSAGE_BYTES } from "../transport_limits.ts";
+import { nodeStreamHandler } from "./grpc_daemon_session.ts";
+import { GrpcDialer } from "./grpc_dialer.ts";
+import { GrpcListener } from "./grpc_listener.ts";
+import { testMaterial } from "./testing/test_material.ts";
+
+async function makePair(): Promise<SessionPair> {
+  const { server, serverFingerprint, client, clientIdentity } = await testMaterial();
+  const accepted = Promise.withResolvers<DaemonSession>();
+  const authorize = () => undefined;
+  const listener = await GrpcListener.start({
+    hostname: "127.0.0.1",
+    port: 0,
+    mode: { kind: "mutual", authorize },
+    tls: server,
+    services: (grpcServer, connections) => {
+      const streamNodeEvents = nodeStreamHandler(accepted.resolve, authorize, connections);
+      grpcServer.addService(NodeServiceService, { streamNodeEvents });
+    },
+    onRefused: (_remoteAddress, error) => accepted.reject(error),
+  });
+  const dialer = new GrpcDialer({
+    endpoint: { host: "127.0.0.1", port: listener.address.port },
+    material: () => client,
+  });
+  const node = await dialer.dial(new AbortController().signal);
+  const daemon = await accepted.promise;
+  return {
+    daemon,
+    node,
+    nodeFingerprint: clientIdentity.fingerprint,
+    daemonFingerprint: serverFingerprint,
+    async [Symbol.asyncDispose]() {
+      node.abort("cancelled", "The test is over.");
+      await listener.close({ graceMs: 0 });
+    },
+  };
+}
+
+sessionContract("grpc", { maxMessageBytes: MAX_GRPC_MESSAGE_BYTES }, makePair);
