@@ -9,11 +9,16 @@ export interface CallConnection {
   getAuthContext(): { sslPeerCertificate?: { raw?: Uint8Array } | undefined };
 }
 
+/** The peer by its certificate's DER: all calls of one connection show the same array. */
+const peers = new WeakMap<Uint8Array, PeerCertificate>();
+
 /** The certificate that the caller's connection was made with; undefined on a listener that asks for none. */
 export function peerOf(call: CallConnection): PeerCertificate | undefined {
   const raw = call.getAuthContext().sslPeerCertificate?.raw;
   if (raw === undefined || raw.length === 0) return undefined;
-  return { fingerprint: fingerprintOf(raw), der: raw };
+  let peer = peers.get(raw);
+  if (peer === undefined) peers.set(raw, peer = { fingerprint: fingerprintOf(raw), der: raw });
+  return peer;
 }
 
 /** `address:port` of the caller. */

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import * as tls from "node:tls";
 import { ChannelCredentials, type ClientOptions } from "@grpc/grpc-js";
@@ -18,13 +19,14 @@ export interface ClientTlsMaterial {
   readonly keyPem: string;
 }
 
-/** Credentials of a paired device (mutual TLS). Throws `state_damaged` when the material cannot be used. */
+/** Credentials of a paired device (mutual TLS). Throws `state_damaged` when certificate and key do not go together. */
 export function mutualCredentials(material: ClientTlsMaterial): ChannelCredentials {
   const { caPem, certificatePem, keyPem } = material;
+  assertKeyBelongs(material);
   return credentialsFrom({ ca: [...caPem], cert: certificatePem, key: keyPem });
 }
 
-/** Credentials of a device that shows no certificate and believes these CAs only. Throws like {@linkcode mutualCredentials}. */
+/** Credentials of a device that shows no certificate and believes these CAs only. */
 export function pinnedCaCredentials(caPem: readonly string[]): ChannelCredentials {
   return credentialsFrom({ ca: [...caPem] });
 }
@@ -68,18 +70,26 @@ export function credentialsFrom(
   checkServerIdentity?: (hostname: string, certificate: tls.PeerCertificate) => Error | undefined,
 ): ChannelCredentials {
   installHttp2Guard();
-  let secureContext: tls.SecureContext;
-  try {
-    secureContext = tls.createSecureContext({ ...context, minVersion: "TLSv1.3" });
-  } catch (cause) {
-    throw new PalyraError(
-      "state_damaged",
-      "This machine's certificate, its key or the trusted CA cannot be read, or do not belong together. Pair again.",
-      { cause },
-    );
-  }
+  const secureContext = tls.createSecureContext({ ...context, minVersion: "TLSv1.3" });
   return ChannelCredentials.createFromSecureContext(
     secureContext,
     checkServerIdentity === undefined ? {} : { checkServerIdentity },
+  );
+}
+
+/** Deno's TLS takes any text for a certificate or key and fails at the handshake, where nobody can tell why. */
+function assertKeyBelongs({ certificatePem, keyPem }: ClientTlsMaterial): void {
+  let belongs = false;
+  let cause: unknown;
+  try {
+    belongs = new X509Certificate(certificatePem).checkPrivateKey(createPrivateKey(keyPem));
+  } catch (error) {
+    cause = error;
+  }
+  if (belongs) return;
+  throw new PalyraError(
+    "state_damaged",
+    "This machine's certificate and key cannot be read, or do not belong together. Pair it again: `palyra-node pair`.",
+    { cause },
   );
 }

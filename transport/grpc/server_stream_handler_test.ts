@@ -38,7 +38,8 @@ async function reasonsOf(stream: AsyncIterable<GetPairingRequestStatusResponse>)
 Deno.test("serverStreamHandler() sends what the handler yields, in order, and ends", async () => {
   const { client: material } = await testMaterial();
   await using fixture = await serving(async function* ({ sessionId }) {
-    for (let number = 0; number < 200; number++) yield await Promise.resolve(answer(`${sessionId}${number}`));
+    await Promise.resolve();
+    for (let number = 0; number < 200; number++) yield answer(`${sessionId}${number}`);
   });
   using client = nodeClient(fixture.port, mutualCredentials(material));
   const reasons = await reasonsOf(callServerStream(client, client.watchPairingRequest, REQUEST));
@@ -72,7 +73,8 @@ Deno.test("serverStreamHandler() waits for a caller that does not read and goes 
   const text = "x".repeat(64 * 1024);
   let yielded = 0;
   await using fixture = await serving(async function* () {
-    for (; yielded < 200; yielded++) yield await Promise.resolve(answer(text));
+    await Promise.resolve();
+    for (; yielded < 200; yielded++) yield answer(text);
   });
   using client = nodeClient(fixture.port, mutualCredentials(material));
   const stream = callServerStream(client, client.watchPairingRequest, REQUEST);
