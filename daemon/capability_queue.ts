@@ -22,6 +22,9 @@ export const DEFAULT_QUEUE_BOUND = 1_000;
 /** How long to wait before an end that could not be written is tried again, in milliseconds. */
 const WRITE_RETRY_MS = 1_000;
 
+/** How long an end that nobody waits for may be held back to share a commit, in milliseconds. */
+const END_PATIENCE_MS = 10;
+
 /**
  * What may run: declared by the node and granted by the operator. Asked when a request is accepted and again when it
  * is dispatched (design section 3).
@@ -443,10 +446,12 @@ export class CapabilityQueue {
   }
 
   async #writeEnd(live: LiveRequest): Promise<boolean> {
+    // Nobody waits for the end of an idempotent request to be written, so it shares the next one's commit.
+    const patienceMs = live.record.idempotent ? END_PATIENCE_MS : 0;
     while (!this.#closed) {
       try {
         // deno-lint-ignore no-await-in-loop -- one try after the other
-        await this.#store.transaction((tx) => tx.requests.update(live.record));
+        await this.#store.transaction((tx) => tx.requests.update(live.record), { patienceMs });
         return true;
       } catch (cause) {
         log.error("The end of a request could not be written; it is tried again.", { cause });

@@ -26,12 +26,19 @@ function attemptRef({ requestId, attempt }: AttemptName) {
   return { requestId: { ulid: requestId }, attempt };
 }
 
+/** Nobody waits for an acknowledgement, so those of a moment go together; in milliseconds. */
+const ACKNOWLEDGE_AFTER_MS = 20;
+
+const MAX_ACKNOWLEDGED_TOGETHER = 64;
+
 /** A welcomed session as the queue sees it. */
 class SessionLink implements NodeLink {
   readonly #session: DaemonSession;
   readonly epoch: number;
   readonly instanceId: string;
   readonly maxConcurrency: number;
+  #acknowledged: AttemptName[] = [];
+  #acknowledging: ReturnType<typeof setTimeout> | undefined;
 
   constructor(session: DaemonSession, epoch: number, hello: NodeHello) {
     this.#session = session;
@@ -49,7 +56,22 @@ class SessionLink implements NodeLink {
   }
 
   acknowledge(attempt: AttemptName): void {
-    this.#session.send(daemonMessage({ $case: "resultAck", value: { attempt: attemptRef(attempt) } }));
+    this.#acknowledged.push(attempt);
+    if (this.#acknowledged.length >= MAX_ACKNOWLEDGED_TOGETHER) this.#sendAcknowledged();
+    else this.#acknowledging ??= setTimeout(() => this.#sendAcknowledged(), ACKNOWLEDGE_AFTER_MS);
+  }
+
+  /** The session is over; what was not acknowledged is settled by the next one. */
+  end(): void {
+    clearTimeout(this.#acknowledging);
+  }
+
+  #sendAcknowledged(): void {
+    clearTimeout(this.#acknowledging);
+    this.#acknowledging = undefined;
+    const attempts = this.#acknowledged.map(attemptRef);
+    this.#acknowledged = [];
+    this.#session.send(daemonMessage({ $case: "resultAck", value: { attempts } }));
   }
 }
 
@@ -117,7 +139,7 @@ class NodeConversation {
   readonly #session: DaemonSession;
   readonly #deviceId: DeviceId;
   readonly #watch: SilenceWatch;
-  #link: NodeLink | undefined;
+  #link: SessionLink | undefined;
   #greeted = false;
   #ended = false;
 
@@ -142,6 +164,7 @@ class NodeConversation {
     this.#ended = true;
     const { runtime, queue } = this.#options;
     if (this.#link === undefined) return;
+    this.#link.end();
     queue.detach(this.#deviceId, this.#link);
     runtime.disconnect(this.#deviceId, this.#session);
   }

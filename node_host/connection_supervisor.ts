@@ -78,7 +78,10 @@ export class ConnectionSupervisor {
         const { welcomed, failure } = await this.#try(target, signal);
         if (signal.aborted) return;
         this.#report(target, failure);
-        if (isFinalRefusal(failure.code)) throw failure;
+        if (isFinalRefusal(failure.code)) {
+          this.#tell("stopping", { target, failure });
+          throw failure;
+        }
         // The endpoint of a lost session is the best guess; of a failed try, the next one is.
         failures = welcomed ? 0 : failures + 1;
         if (!welcomed) position += 1;

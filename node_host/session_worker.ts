@@ -145,7 +145,8 @@ export class SessionWorker {
       case "cancel":
         return desk.cancel(parseAttempt(message.value.attempt), message.value.reason);
       case "resultAck":
-        return desk.acknowledge(parseAttempt(message.value.attempt));
+        for (const attempt of message.value.attempts) desk.acknowledge(parseAttempt(attempt));
+        return;
       case "drain":
         logger.info("The daemon is about to stop; the node reconnects when it is back.");
         return;

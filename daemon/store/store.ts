@@ -11,6 +11,17 @@ export interface StoreTransaction {
   readonly requests: RequestTable;
 }
 
+/** How a transaction is to be run. */
+export interface TransactionOptions {
+  /**
+   * Nobody waits for this work: it may be held back for up to so many milliseconds, to share the commit of the next
+   * one. Works still run in the order in which they came.
+   *
+   * @default {0}
+   */
+  readonly patienceMs?: number;
+}
+
 /**
  * The daemon's durable state.
  *
@@ -23,7 +34,7 @@ export interface Store {
    * wrote is kept and its rejection is passed on. A commit that fails rejects with `state_read_only` or
    * `state_damaged`, and nothing is kept.
    */
-  transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
+  transaction<T>(work: (tx: StoreTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** Commits what is under way and closes. */
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { shortFingerprint } from "../../identity/fingerprint.ts";
 import { PalyraError } from "../../identity/palyra_error.ts";
-import { MAX_QR_TOKEN_CHARACTERS, parseQrToken } from "../../identity/qr_token.ts";
+import { MAX_QR_TOKEN_CHARACTERS, parseQrToken, type QrToken } from "../../identity/qr_token.ts";
 import {
   type CliCommand,
   newCommand,
@@ -47,6 +47,7 @@ export function pairCommand(): CliCommand {
         );
       }
       const json = options.json === true;
+      const parsedToken = token === undefined ? undefined : await readToken(token);
       const config = await configForShortVerb(options, options.name);
       using state = await NodeHostState.open(config.stateFolder);
       const client = new PairingClient({
@@ -57,23 +58,24 @@ export function pairCommand(): CliCommand {
         force: options.force === true,
         onProgress: (progress) => showProgress(progress, json),
       });
-      showOutcome(await pair(client, token, options.daemon), json);
+      showOutcome(await pair(client, parsedToken, options.daemon), json);
     });
   return command;
 }
 
+async function readToken(argument: string): Promise<QrToken> {
+  if (argument !== FROM_STANDARD_INPUT) return parseQrToken(argument);
+  return parseQrToken(await readSecret("token", { maxLength: MAX_QR_TOKEN_CHARACTERS }));
+}
+
 async function pair(
   client: PairingClient,
-  token: string | undefined,
+  token: QrToken | undefined,
   daemon: string | undefined,
 ): Promise<NodeHostRecord> {
   if (token !== undefined) {
-    const text = token === FROM_STANDARD_INPUT
-      ? await readSecret("token", { maxLength: MAX_QR_TOKEN_CHARACTERS })
-      : token;
-    const parsed = parseQrToken(text);
     using shutdown = shutdownSignal();
-    return await client.pairByToken(parsed, shutdown.signal);
+    return await client.pairByToken(token, shutdown.signal);
   }
   if (daemon !== undefined) {
     // Before somebody types a PIN in vain.

@@ -79,7 +79,7 @@ export class ScriptedDaemon {
   }
 
   acknowledge(requestId: string, attempt: number): void {
-    this.send({ $case: "resultAck", value: { attempt: { requestId: { ulid: requestId }, attempt } } });
+    this.send({ $case: "resultAck", value: { attempts: [{ requestId: { ulid: requestId }, attempt }] } });
   }
 
   cancel(requestId: string, attempt: number, reason: string): void {

@@ -13,7 +13,9 @@ class MemoryEnd<Outgoing, Incoming> implements Session<Outgoing, Incoming> {
   readonly transport = "grpc";
   readonly remoteAddress = "192.0.2.1:7444";
   readonly peer = { fingerprint: fingerprintOf(new Uint8Array(1)), der: new Uint8Array(1) };
-  onMessage: ((message: Incoming) => void) | undefined;
+  #onMessage: ((message: Incoming) => void) | undefined;
+  /** What came before the first handler was set; as on the wire, nothing is read before. */
+  #unread: (() => void)[] = [];
   readonly #codec: Codec<Outgoing>;
   readonly #closed = Promise.withResolvers<SessionEnd>();
   #over = false;
@@ -23,6 +25,19 @@ class MemoryEnd<Outgoing, Incoming> implements Session<Outgoing, Incoming> {
     this.#codec = codec;
   }
 
+  get onMessage(): ((message: Incoming) => void) | undefined {
+    return this.#onMessage;
+  }
+
+  set onMessage(handler: ((message: Incoming) => void) | undefined) {
+    this.#onMessage = handler;
+    const unread = this.#unread;
+    this.#unread = [];
+    queueMicrotask(() => {
+      for (const step of unread) step();
+    });
+  }
+
   get closed(): Promise<SessionEnd> {
     return this.#closed.promise;
   }
@@ -30,19 +45,28 @@ class MemoryEnd<Outgoing, Incoming> implements Session<Outgoing, Incoming> {
   send(message: Outgoing): void {
     if (this.#over) return;
     const received = this.#codec.decode(this.#codec.encode(message).finish());
-    queueMicrotask(() => this.other?.onMessage?.(received));
+    const { other } = this;
+    queueMicrotask(() => other?.read(() => other.onMessage?.(received)));
   }
 
   close(code: ReasonCode, message: string): void {
-    queueMicrotask(() => this.other?.end({ by: "peer", code, message }));
+    this.#tellEnd({ by: "peer", code, message });
     this.end({ by: "local", code, message });
   }
 
   abort(code: ReasonCode, message: string): void {
-    queueMicrotask(() =>
-      this.other?.end({ by: "network", code: "connection_lost", message: "The connection was lost." })
-    );
+    this.#tellEnd({ by: "network", code: "connection_lost", message: "The connection was lost." });
     this.end({ by: "local", code, message });
+  }
+
+  #tellEnd(end: SessionEnd): void {
+    const { other } = this;
+    queueMicrotask(() => other?.read(() => other.end(end)));
+  }
+
+  read(step: () => void): void {
+    if (this.#onMessage === undefined) this.#unread.push(step);
+    else step();
   }
 
   end(end: SessionEnd): void {

@@ -306,7 +306,7 @@ export interface CapabilityResult {
 }
 
 export interface ResultAck {
-  attempt: AttemptRef | undefined;
+  attempts: AttemptRef[];
 }
 
 export interface Cancel {
@@ -3441,13 +3441,13 @@ export const CapabilityResult: MessageFns<CapabilityResult> = {
 };
 
 function createBaseResultAck(): ResultAck {
-  return { attempt: undefined };
+  return { attempts: [] };
 }
 
 export const ResultAck: MessageFns<ResultAck> = {
   encode(message: ResultAck, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.attempt !== undefined) {
-      AttemptRef.encode(message.attempt, writer.uint32(10).fork()).join();
+    for (const v of message.attempts) {
+      AttemptRef.encode(v!, writer.uint32(10).fork()).join();
     }
     return writer;
   },
@@ -3470,7 +3470,7 @@ export const ResultAck: MessageFns<ResultAck> = {
               break;
             }
 
-            message.attempt = AttemptRef.decode(reader, reader.uint32());
+            message.attempts.push(AttemptRef.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -3490,9 +3490,7 @@ export const ResultAck: MessageFns<ResultAck> = {
   },
   fromPartial(object: DeepPartial<ResultAck>): ResultAck {
     const message = createBaseResultAck();
-    message.attempt = (object.attempt !== undefined && object.attempt !== null)
-      ? AttemptRef.fromPartial(object.attempt)
-      : undefined;
+    message.attempts = object.attempts?.map((e) => AttemptRef.fromPartial(e)) || [];
     return message;
   },
 };

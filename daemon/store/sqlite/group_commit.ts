@@ -1,4 +1,5 @@
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { PalyraError } from "../../../identity/palyra_error.ts";
 
 interface Job {
   run(): Promise<void>;
@@ -12,19 +13,33 @@ interface Job {
  */
 export class GroupCommit {
   readonly #db: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #savepoint: StatementSync;
+  readonly #release: StatementSync;
   readonly #onCommitFailure: (cause: unknown) => unknown;
   #waiting: Job[] = [];
   #scheduled = false;
+  #closed = false;
+  #patience: ReturnType<typeof setTimeout> | undefined;
   #flushing: Promise<void> = Promise.resolve();
 
   /** `onCommitFailure` turns SQLite's error into what the callers get. */
   constructor(db: DatabaseSync, onCommitFailure: (cause: unknown) => unknown) {
     this.#db = db;
+    this.#begin = db.prepare("BEGIN IMMEDIATE");
+    this.#commit = db.prepare("COMMIT");
+    this.#savepoint = db.prepare("SAVEPOINT work");
+    this.#release = db.prepare("RELEASE work");
     this.#onCommitFailure = onCommitFailure;
   }
 
-  /** Runs `work` in the next group; settles when that group is on disk. */
-  run<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` in the next group; settles when that group is on disk. With patience, in milliseconds, the work waits
+   * for somebody else's group, and makes its own only when none came in that time.
+   */
+  run<T>(work: () => Promise<T>, patienceMs = 0): Promise<T> {
+    if (this.#closed) return Promise.reject(new PalyraError("shutting_down", "The state database is closed."));
     return new Promise<T>((resolve, reject) => {
       let result: { value: T } | undefined;
       this.#waiting.push({
@@ -35,12 +50,15 @@ export class GroupCommit {
           result === undefined ? reject(new Error("a work was committed before it ran")) : resolve(result.value),
         fail: reject,
       });
-      this.#schedule();
+      if (patienceMs === 0) this.#schedule();
+      else this.#patience ??= setTimeout(() => this.#schedule(), patienceMs);
     });
   }
 
-  /** Resolves when nothing waits any more. */
-  async idle(): Promise<void> {
+  /** Refuses further works and resolves when those that came before have been run. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#waiting.length > 0) this.#schedule();
     while (this.#scheduled || this.#waiting.length > 0) {
       // deno-lint-ignore no-await-in-loop -- each round waits for the group that the one before it scheduled
       await new Promise<void>((resolve) => setImmediate(resolve));
@@ -49,6 +67,8 @@ export class GroupCommit {
   }
 
   #schedule(): void {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {
@@ -64,12 +84,12 @@ export class GroupCommit {
     this.#waiting = [];
     const done: Job[] = [];
     try {
-      this.#db.exec("BEGIN IMMEDIATE");
+      this.#begin.run();
       for (const job of group) {
         // deno-lint-ignore no-await-in-loop -- works are isolated by running one after the other
         if (await this.#runInSavepoint(job)) done.push(job);
       }
-      this.#db.exec("COMMIT");
+      this.#commit.run();
     } catch (cause) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       const reason = this.#onCommitFailure(cause);
@@ -81,7 +101,7 @@ export class GroupCommit {
   }
 
   async #runInSavepoint(job: Job): Promise<boolean> {
-    this.#db.exec("SAVEPOINT work");
+    this.#savepoint.run();
     try {
       await job.run();
     } catch (reason) {
@@ -91,7 +111,7 @@ export class GroupCommit {
       job.fail(reason);
       return false;
     }
-    this.#db.exec("RELEASE work");
+    this.#release.run();
     return true;
   }
 }

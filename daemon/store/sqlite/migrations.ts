@@ -108,7 +108,7 @@ export const MIGRATIONS: readonly string[] = [
     output_json       BLOB,
     error_code        TEXT,
     error             TEXT
-  ) STRICT;
+  ) STRICT, WITHOUT ROWID;
   CREATE INDEX requests_by_device ON requests (device_id, request_id);
   CREATE INDEX requests_unfinished ON requests (request_id) WHERE completed_at IS NULL;
   CREATE UNIQUE INDEX requests_by_idempotency_key ON requests (device_id, idempotency_key)

@@ -1,7 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { dirname, join } from "node:path";
 import { PalyraError } from "../../../identity/palyra_error.ts";
-import type { Store, StoreTransaction } from "../store.ts";
+import type { Store, StoreTransaction, TransactionOptions } from "../store.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { SqliteDevices } from "./sqlite_devices.ts";
@@ -139,19 +139,22 @@ export class SqliteStore implements Store {
   }
 
   /** See {@linkcode Store.transaction}. */
-  transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+  transaction<T>(
+    work: (tx: StoreTransaction) => Promise<T>,
+    { patienceMs = 0 }: TransactionOptions = {},
+  ): Promise<T> {
     return this.#group.run(async () => {
       try {
         return await work(this.#tx);
       } catch (cause) {
         throw isSqliteError(cause) ? storeFailure(this.#path, cause) : cause;
       }
-    });
+    }, patienceMs);
   }
 
   /** See {@linkcode Store.close}. */
   async close(): Promise<void> {
-    await this.#group.idle();
+    await this.#group.close();
     this.#db.close();
   }
 }
