@@ -67,8 +67,6 @@ export class GroupCommit {
   }
 
   #schedule(): void {
-    clearTimeout(this.#patience);
-    this.#patience = undefined;
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {
@@ -80,6 +78,8 @@ export class GroupCommit {
   }
 
   async #flush(): Promise<void> {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
     const group = this.#waiting;
     this.#waiting = [];
     const done: Job[] = [];
