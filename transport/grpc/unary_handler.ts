@@ -27,27 +27,56 @@ export function unaryHandler<Request, Response>(
   authorize: Authorize,
   handle: (request: Request, context: CallContext) => Promise<Response> | Response,
 ): handleUnaryCall<Request, Response> {
-  return answering((call, context) => handle(call.request, { ...context, peer: authorizedPeer(call, authorize) }));
+  return answering((call) => handle(call.request, new AuthorizedCallContext(call, authorizedPeer(call, authorize))));
 }
 
 /** A handler for a listener without client certificates. */
 export function openUnaryHandler<Request, Response>(
   handle: (request: Request, context: OpenCallContext) => Promise<Response> | Response,
 ): handleUnaryCall<Request, Response> {
-  return answering((call, context) => handle(call.request, context));
+  return answering((call) => handle(call.request, new LazyCallContext(call)));
 }
 
 function answering<Request, Response>(
-  run: (call: ServerUnaryCall<Request, Response>, context: OpenCallContext) => Promise<Response> | Response,
+  run: (call: ServerUnaryCall<Request, Response>) => Promise<Response> | Response,
 ): handleUnaryCall<Request, Response> {
   return async (call, callback) => {
     let response: Response;
     try {
-      response = await run(call, { remoteAddress: remoteAddressOf(call), signal: callSignal(call) });
+      response = await run(call);
     } catch (error) {
       callback(failedCall(call.getPath(), error));
       return;
     }
     callback(null, response);
   };
+}
+
+type AnyUnaryCall = ServerUnaryCall<unknown, unknown>;
+
+/** Its parts are made on demand: most handlers ask for none of them, and each costs something at every call. */
+class LazyCallContext implements OpenCallContext {
+  readonly #call: AnyUnaryCall;
+  #signal: AbortSignal | undefined;
+
+  constructor(call: AnyUnaryCall) {
+    this.#call = call;
+  }
+
+  get remoteAddress(): string {
+    return remoteAddressOf(this.#call);
+  }
+
+  get signal(): AbortSignal {
+    return this.#signal ??= callSignal(this.#call);
+  }
+}
+
+class AuthorizedCallContext extends LazyCallContext implements CallContext {
+  readonly peer: PeerCertificate;
+
+  constructor(call: AnyUnaryCall, peer: PeerCertificate) {
+    super(call);
+    this.peer = peer;
+  }
 }
