@@ -35,8 +35,8 @@ export function explainConnectionFailure(
     case "certificate_revoked":
       return new PalyraError(
         failure.code,
-        "The daemon has revoked this machine. If that was not meant, ask its operator to run `palyrad devices remove` " +
-          "for the device, then run `palyra-node unpair --local` and `palyra-node pair` here.",
+        "The daemon has revoked this machine. To use it again, run `palyra-node unpair --local`, then " +
+          "`palyra-node pair` with a new token from its operator.",
         options,
       );
     case "device_unknown":

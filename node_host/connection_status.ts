@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { isReasonCode, type ReasonCode } from "../identity/reason_code.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
 import type { TransportName } from "../transport/session.ts";
-import { readStateDocument, writeStateDocument } from "./state_document.ts";
+import { readStateDocument, removeStateDocument, writeStateDocument } from "./state_document.ts";
 import { EndpointText, Moment, SchemaVersion, ShownText } from "./state_fields.ts";
 
 const logger = getLogger(["palyra", "node_host", "status"]);
@@ -107,6 +107,11 @@ export class ConnectionStatusFile {
     this.#next = undefined;
     return status;
   }
+}
+
+/** Removes what a host wrote that served another pairing. */
+export async function removeConnectionStatus(folder: string): Promise<void> {
+  await removeStateDocument(statusPath(folder));
 }
 
 /** Where the status lies in a state folder. */

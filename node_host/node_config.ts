@@ -8,11 +8,11 @@ import {
   locateConfigFile,
   LOG_FORMATS,
   LOG_LEVELS,
+  type LoggingOptions,
   readConfigFile,
   resolveConfig,
   stateFolder,
 } from "../transport/program/mod.ts";
-import type { LoggingOptions } from "../transport/program/mod.ts";
 import type { MediationRule } from "./capabilities/mod.ts";
 
 /** The most requests that a node may ask to run at once. */
@@ -24,10 +24,13 @@ const MEDIATION_RULES: readonly MediationRule[] = ["allow", "ask", "deny"];
 
 const SETTINGS = defineSettings({
   "device_name": {
-    schema: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_DECLARED_TEXT_CHARACTERS))),
+    schema: v.optional(
+      v.pipe(v.string(), v.maxLength(MAX_DECLARED_TEXT_CHARACTERS), v.regex(/^[^\p{C}\p{Zl}\p{Zp}]+$/u)),
+    ),
     default: undefined,
     env: "PALYRA_DEVICE_NAME",
     flag: "--name",
+    expects: `1 to ${MAX_DECLARED_TEXT_CHARACTERS} printable characters`,
     description: "What people know this machine by; the host name when it is not set",
   },
   "state_root": {

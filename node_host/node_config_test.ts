@@ -52,6 +52,7 @@ Deno.test("loadNodeConfig() refuses unknown keys and values that do not fit", as
     'deny = "echo"',
     'capabilities.echo.mediation = "maybe"',
     'device_name = ""',
+    'device_name = "a\\u202eb"',
     '[log]\nlevel = "loud"',
   ];
   for (const text of faulty) {

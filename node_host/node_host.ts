@@ -20,6 +20,8 @@ export interface NodeHostOptions {
   readonly registry: CapabilityRegistry;
   /** How many requests run at once. */
   readonly maxConcurrency: number;
+  /** What people know the machine by. Default: the name it was paired under. */
+  readonly deviceName?: string | undefined;
   /** Told once the host is ready to dial. */
   readonly onStart?: (record: NodeHostRecord) => void;
   /** Told of each change of the connection. */
@@ -51,7 +53,7 @@ export async function runNodeHost(options: NodeHostOptions, signal: AbortSignal)
     describe: async () => ({
       deviceId: record.deviceId,
       platform: hostPlatform(),
-      deviceName: record.deviceName,
+      deviceName: options.deviceName ?? record.deviceName,
       softwareVersion: PROJECT_VERSION,
       instanceId,
       maxConcurrency,

@@ -6,6 +6,7 @@ import { SecretStore } from "../identity/secret_store.ts";
 import { TlsKey } from "../identity/tls_key.ts";
 import { prepareStateFolder } from "../transport/program/state_folder.ts";
 import { StateLock } from "../transport/program/state_lock.ts";
+import { removeConnectionStatus } from "./connection_status.ts";
 import { NodeCredentials } from "./node_credentials.ts";
 import {
   NODE_HOST_RECORD_FILE,
@@ -162,12 +163,14 @@ export class NodeHostState implements Disposable {
     await this.#writeText(SECRET_NAMES.clientCertificate, pairing.certificatePem);
     await this.#writeText(SECRET_NAMES.trustedCa, pairing.trustedCaPem);
     await this.writeRecord(pairing.record);
+    await removeConnectionStatus(this.folder);
     await this.removePending();
   }
 
   /** Removes the pairing and every secret. What is left tells nothing. */
   async erase(): Promise<void> {
     await removeNodeHostRecord(this.folder);
+    await removeConnectionStatus(this.folder);
     await Promise.all((await this.#secrets.list()).map((name) => this.#secrets.delete(name)));
   }
 

@@ -7,6 +7,7 @@ import type { PalyraError } from "../identity/palyra_error.ts";
 import type { ReasonCode } from "../identity/reason_code.ts";
 import { TlsKey } from "../identity/tls_key.ts";
 import { systemClock, unixMs } from "../identity/unix_ms.ts";
+import { statusPath } from "./connection_status.ts";
 import { type CompletedPairing, NodeHostState, SECRET_NAMES, SECRETS_FOLDER } from "./node_host_state.ts";
 import { TestFolder } from "./testing/test_folder.ts";
 
@@ -160,7 +161,9 @@ Deno.test("NodeHostState.erase() leaves no secret, also when what it removes is 
   await state.completePairing(pairing);
   await state.savePending({ ...pairing.record, sessionId: newUlid(), requestedAt: AT }, pairing.tlsKey);
   await Deno.writeTextFile(join(folder.path, "node-host.json"), "{");
+  await Deno.writeTextFile(statusPath(folder.path), "{");
   await state.erase();
+  await assert.rejects(Deno.stat(statusPath(folder.path)), Deno.errors.NotFound);
   assert.equal(await state.isEmpty(), true);
   assert.deepEqual(await Array.fromAsync(Deno.readDir(join(folder.path, SECRETS_FOLDER))), []);
   assert.notEqual((await state.ensureIdentity()).deviceId, pairing.record.deviceId);

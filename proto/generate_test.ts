@@ -6,10 +6,12 @@ import { generate } from "./generate.ts";
 const COMMITTED = fileURLToPath(new URL("gen", import.meta.url));
 
 async function filesOf(folder: string): Promise<Map<string, string>> {
-  const files = new Map<string, string>();
   const names = (await Array.fromAsync(Deno.readDir(folder))).map((entry) => entry.name).sort();
-  for (const name of names) files.set(name, await Deno.readTextFile(join(folder, name)));
-  return files;
+  return new Map(
+    await Promise.all(
+      names.map(async (name) => [name, await Deno.readTextFile(join(folder, name))] as const),
+    ),
+  );
 }
 
 Deno.test("proto/gen is what `deno task gen` makes from the .proto files", async () => {

@@ -8,10 +8,10 @@ import {
   printableText,
   printJson,
   readSecret,
+  reportLine,
   shutdownSignal,
   tableLines,
 } from "../../transport/program/mod.ts";
-import { reportLine } from "../../transport/program/cli_output.ts";
 import { capabilitySet, requestedCapabilities } from "../capability_set.ts";
 import { defaultDeviceName, hostPlatform } from "../host_platform.ts";
 import type { NodeHostRecord } from "../node_host_record.ts";

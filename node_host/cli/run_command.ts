@@ -42,6 +42,7 @@ export function runCommand(): CliCommand {
         state,
         registry,
         maxConcurrency: config.maxConcurrency,
+        deviceName: config.deviceName,
         onStart: (record) => showStart(record, capabilityCount, options.json === true),
       }, shutdown.signal).catch((thrown: unknown) => {
         if (!shutdown.signal.aborted) throw thrown;

@@ -1,6 +1,12 @@
 import { PalyraError } from "../../identity/palyra_error.ts";
-import { type CliCommand, newCommand, print, printJson, shutdownSignal } from "../../transport/program/mod.ts";
-import { reportLine } from "../../transport/program/cli_output.ts";
+import {
+  type CliCommand,
+  newCommand,
+  print,
+  printJson,
+  reportLine,
+  shutdownSignal,
+} from "../../transport/program/mod.ts";
 import { isFinalRefusal } from "../connection_failure.ts";
 import { NodeHostState } from "../node_host_state.ts";
 import { revokeOwnPairing } from "../pairing_revocation.ts";

@@ -45,8 +45,13 @@ def describe(channel, symbol):
     (found,) = [value for number, value in fields(answer) if number == 4]
     files = [descriptor_pb2.FileDescriptorProto.FromString(value) for number, value in fields(found) if number == 1]
     pool = descriptor_pool.DescriptorPool()
-    for file in reversed(files):
-        pool.Add(file)
+    waiting = {file.name: file for file in files}
+    while waiting:
+        # A file can be added once all that it imports has been.
+        ready = [file for file in waiting.values() if not any(name in waiting for name in file.dependency)]
+        for file in ready:
+            pool.Add(file)
+            del waiting[file.name]
     return pool
 
 

@@ -16,6 +16,7 @@ import { clientMaterialOf, testMaterial } from "./testing/test_material.ts";
 import { TestPki } from "./testing/test_pki.ts";
 import { callUnary } from "./unary_call.ts";
 import { unaryHandler } from "./unary_handler.ts";
+import { CHANNEL_LEFTOVERS } from "./testing/channel_leftovers.ts";
 
 const REQUEST: RegisterNodeRequest = { v: 1, deviceId: undefined, platform: "", capabilities: [], replay: undefined };
 
@@ -40,35 +41,39 @@ function serving() {
   });
 }
 
-Deno.test("channelTarget() writes names and both kinds of addresses as grpc-js takes them", () => {
+Deno.test("channelTarget() writes names and both kinds of addresses as grpc-js takes them", CHANNEL_LEFTOVERS, () => {
   assert.equal(channelTarget({ host: "192.0.2.7", port: 7444 }), "ipv4:192.0.2.7:7444");
   assert.equal(channelTarget({ host: "2001:db8::7", port: 7444 }), "ipv6:[2001:db8::7]:7444");
   assert.equal(channelTarget({ host: "daemon.example.org", port: 7444 }), "dns:daemon.example.org:7444");
 });
 
-Deno.test("A channel reaches a daemon by name and by IPv6 address under the daemon's one certificate name", async () => {
-  const { client: material } = await testMaterial();
-  await using fixture = await startListener({
-    hostname: "::",
-    services: (server) =>
-      server.addService(NodeServiceService, {
-        registerNode: unaryHandler<RegisterNodeRequest, RegisterNodeResponse>(
-          () => undefined,
-          (_, { remoteAddress }) => RegisterNodeResponse.create({ reason: remoteAddress }),
-        ),
-      }),
-  });
-  const credentials = mutualCredentials(material);
-  for (const [host, expected] of [["localhost", /^(127\.0\.0\.1|\[::1\]):\d+$/], ["::1", /^\[::1\]:\d+$/]] as const) {
-    const client = new NodeServiceClient(channelTarget({ host, port: fixture.port }), credentials, channelOptions());
-    // deno-lint-ignore no-await-in-loop -- one after the other
-    const { reason } = await callUnary(client, client.registerNode, REQUEST);
-    client.close();
-    assert.match(reason, expected);
-  }
-});
+Deno.test(
+  "A channel reaches a daemon by name and by IPv6 address under the daemon's one certificate name",
+  CHANNEL_LEFTOVERS,
+  async () => {
+    const { client: material } = await testMaterial();
+    await using fixture = await startListener({
+      hostname: "::",
+      services: (server) =>
+        server.addService(NodeServiceService, {
+          registerNode: unaryHandler<RegisterNodeRequest, RegisterNodeResponse>(
+            () => undefined,
+            (_, { remoteAddress }) => RegisterNodeResponse.create({ reason: remoteAddress }),
+          ),
+        }),
+    });
+    const credentials = mutualCredentials(material);
+    for (const [host, expected] of [["localhost", /^(127\.0\.0\.1|\[::1\]):\d+$/], ["::1", /^\[::1\]:\d+$/]] as const) {
+      const client = new NodeServiceClient(channelTarget({ host, port: fixture.port }), credentials, channelOptions());
+      // deno-lint-ignore no-await-in-loop -- one after the other
+      const { reason } = await callUnary(client, client.registerNode, REQUEST);
+      client.close();
+      assert.match(reason, expected);
+    }
+  },
+);
 
-Deno.test("A channel tells a daemon of another CA, with the same names, from its own", async () => {
+Deno.test("A channel tells a daemon of another CA, with the same names, from its own", CHANNEL_LEFTOVERS, async () => {
   await using foreign = await TestPki.create();
   const { client: material } = await testMaterial();
   await using fixture = await serving();
@@ -76,7 +81,7 @@ Deno.test("A channel tells a daemon of another CA, with the same names, from its
   await rejection(client, "daemon_untrusted", /pair again/);
 });
 
-Deno.test("A channel believes each of several CAs", async () => {
+Deno.test("A channel believes each of several CAs", CHANNEL_LEFTOVERS, async () => {
   await using foreign = await TestPki.create();
   const { client: material } = await testMaterial();
   await using fixture = await serving();
@@ -85,18 +90,22 @@ Deno.test("A channel believes each of several CAs", async () => {
   assert.ok(await callUnary(client, client.registerNode, REQUEST));
 });
 
-Deno.test("A channel names the cause and the cure when the daemon refuses the certificate", async () => {
-  await using foreign = await TestPki.create();
-  const { client: material, ca } = await testMaterial();
-  await using fixture = await serving();
-  const forged = clientMaterialOf(foreign, await foreign.issue("node", { usage: "clientAuth" }));
-  using withForged = nodeClient(fixture.port, mutualCredentials({ ...forged, caPem: material.caPem }));
-  await rejection(withForged, "certificate_untrusted", /expired, revoked or of another daemon.*pair again/);
-  using without = nodeClient(fixture.port, pinnedCaCredentials([ca.certificatePem]));
-  await rejection(without, "certificate_missing", /palyra-node pair/);
-});
+Deno.test(
+  "A channel names the cause and the cure when the daemon refuses the certificate",
+  CHANNEL_LEFTOVERS,
+  async () => {
+    await using foreign = await TestPki.create();
+    const { client: material, ca } = await testMaterial();
+    await using fixture = await serving();
+    const forged = clientMaterialOf(foreign, await foreign.issue("node", { usage: "clientAuth" }));
+    using withForged = nodeClient(fixture.port, mutualCredentials({ ...forged, caPem: material.caPem }));
+    await rejection(withForged, "certificate_untrusted", /expired, revoked or of another daemon.*pair again/);
+    using without = nodeClient(fixture.port, pinnedCaCredentials([ca.certificatePem]));
+    await rejection(without, "certificate_missing", /palyra-node pair/);
+  },
+);
 
-Deno.test("A channel tells what is wrong with an address where no daemon is", async () => {
+Deno.test("A channel tells what is wrong with an address where no daemon is", CHANNEL_LEFTOVERS, async () => {
   const { client: material } = await testMaterial();
   const credentials = mutualCredentials(material);
   const plain = net.createServer((socket) => {
@@ -118,13 +127,17 @@ Deno.test("A channel tells what is wrong with an address where no daemon is", as
   nameless.close();
 });
 
-Deno.test("mutualCredentials() throws state_damaged when key and certificate cannot be used", async () => {
-  const { client: material, server } = await testMaterial();
-  const otherKey = { keyPem: server.keyPem };
-  for (const damaged of [{ keyPem: "not a key" }, { certificatePem: "not a certificate" }, otherKey]) {
-    assert.throws(
-      () => mutualCredentials({ ...material, ...damaged }),
-      (error) => error instanceof PalyraError && error.code === "state_damaged" && !error.message.includes("not a"),
-    );
-  }
-});
+Deno.test(
+  "mutualCredentials() throws state_damaged when key and certificate cannot be used",
+  CHANNEL_LEFTOVERS,
+  async () => {
+    const { client: material, server } = await testMaterial();
+    const otherKey = { keyPem: server.keyPem };
+    for (const damaged of [{ keyPem: "not a key" }, { certificatePem: "not a certificate" }, otherKey]) {
+      assert.throws(
+        () => mutualCredentials({ ...material, ...damaged }),
+        (error) => error instanceof PalyraError && error.code === "state_damaged" && !error.message.includes("not a"),
+      );
+    }
+  },
+);
