@@ -1,4 +1,4 @@
-import { builtinCapabilities, CapabilityRegistry, MediationPolicy } from "./capabilities/mod.ts";
+import { builtinCapabilities, CapabilityRegistry, MediationPolicy, SystemOpener } from "./capabilities/mod.ts";
 import type { NodeConfig } from "./node_config.ts";
 
 /**
@@ -9,7 +9,10 @@ import type { NodeConfig } from "./node_config.ts";
  */
 export function capabilitySet(config: NodeConfig, denied: readonly string[] = []): CapabilityRegistry {
   return new CapabilityRegistry(
-    builtinCapabilities({ openPathRoots: config.openPathRoots }),
+    builtinCapabilities({
+      openPathRoots: config.openPathRoots,
+      ...(config.opener !== undefined && { opener: new SystemOpener({ command: config.opener }) }),
+    }),
     new MediationPolicy({ rules: config.mediationRules, denied: [...config.denied, ...denied] }),
   );
 }

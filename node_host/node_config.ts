@@ -59,6 +59,13 @@ const SETTINGS = defineSettings({
     expects: `at most ${MAX_ROOTS} absolute paths`,
     description: "Folders from which desktop.open_path may open things",
   },
+  "opener": {
+    schema: v.optional(v.pipe(v.string(), v.check((path) => isAbsolute(path)))),
+    default: undefined,
+    env: "PALYRA_OPENER",
+    expects: "an absolute path",
+    description: "Program that opens pages and files; the platform's own when it is not set",
+  },
   "deny": {
     schema: v.pipe(v.array(v.string()), v.maxLength(MAX_DENIED)),
     default: [],
@@ -100,6 +107,8 @@ export interface NodeConfig {
   readonly deviceName: string | undefined;
   readonly logging: Pick<LoggingOptions, "level" | "format">;
   readonly openPathRoots: readonly string[];
+  /** Undefined: the platform's own. */
+  readonly opener: string | undefined;
   readonly denied: readonly string[];
   readonly mediationRules: Readonly<Record<string, MediationRule>>;
   readonly maxConcurrency: number;
@@ -130,6 +139,7 @@ export async function loadNodeConfig(sources: NodeConfigSources = {}): Promise<N
     deviceName: values["device_name"],
     logging: { level: values["log.level"], format: values["log.format"] },
     openPathRoots: values["open_path.roots"],
+    opener: values["opener"],
     denied: values["deny"],
     mediationRules: Object.fromEntries(named["capabilities.*.mediation"]),
     maxConcurrency: values["max_concurrency"],

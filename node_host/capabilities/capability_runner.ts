@@ -105,7 +105,7 @@ export class CapabilityRunner {
       throw new PalyraError(
         "capability_not_found",
         `This node has no capability named ${JSON.stringify(printableText(name, 64))}; ` +
-          "`palyrad nodes show` lists what it has.",
+          "`palyrad nodes describe` lists what it has.",
       );
     }
     const refusal = await this.#options.registry.refusalOf(entry);

@@ -80,7 +80,7 @@ export function desktopOpenPath(opener: Opener, options: DesktopOpenPathOptions 
 }
 
 const NO_ROOTS = "desktop.open_path has no folder it may open things from; the node's owner can name some: " +
-  'roots = ["/absolute/path"] under [capabilities."desktop.open_path"] in palyra-node\'s config.';
+  'open_path.roots = ["/absolute/path"] in palyra-node\'s palyra.toml.';
 
 const NO_USABLE_ROOT = "None of the folders that desktop.open_path may open things from exists, or --allow-read " +
   "leaves out where its links lead; the node's owner can correct roots in palyra-node's config.";

@@ -141,7 +141,7 @@ export class SystemOpener implements Opener {
   }
 
   #missingText(): string {
-    return `The opener ${this.command} is not on this node; install it (on Linux: xdg-utils) or name another in palyra-node's config.`;
+    return `The opener ${this.command} is not on this node; install it (on Linux: xdg-utils) or name another by \`opener\` in palyra-node's palyra.toml.`;
   }
 }
 

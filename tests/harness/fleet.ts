@@ -46,6 +46,15 @@ export class Fleet implements AsyncDisposable {
     return { nodeRpc: ready.node_rpc, enrolment: ready.enrolment };
   }
 
+  /** Ends the daemon by a signal and starts another on the same folder and ports. */
+  async restartDaemon(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const ready = JSON.parse(await this.daemon.line((line) => line.startsWith('{"event":"ready"')));
+    this.daemon.kill(signal);
+    await this.daemon.ended;
+    const portOf = (address: string) => address.slice(address.lastIndexOf(":") + 1);
+    await this.startDaemon(["--port", portOf(ready.node_rpc), "--enrolment-port", portOf(ready.enrolment)]);
+  }
+
   /** Runs an operator's command and returns its JSON. */
   // deno-lint-ignore no-explicit-any -- the tests assert on what they read
   async palyrad(...args: string[]): Promise<any> {
