@@ -2,7 +2,7 @@ import type { handleUnaryCall, ServerUnaryCall } from "@grpc/grpc-js";
 import type { Authorize, PeerCertificate } from "../session.ts";
 import { authorizedPeer } from "./authorized_peer.ts";
 import { remoteAddressOf } from "./call_peer.ts";
-import { callSignal } from "./call_signal.ts";
+import { type CallSignal, followCall } from "./call_signal.ts";
 import { failedCall } from "./failed_call.ts";
 
 /** What a handler knows of a call on a listener that asks for no certificate. */
@@ -27,26 +27,34 @@ export function unaryHandler<Request, Response>(
   authorize: Authorize,
   handle: (request: Request, context: CallContext) => Promise<Response> | Response,
 ): handleUnaryCall<Request, Response> {
-  return answering((call) => handle(call.request, new AuthorizedCallContext(call, authorizedPeer(call, authorize))));
+  return answering<Request, Response, AuthorizedCallContext>(
+    (call) => new AuthorizedCallContext(call, authorizedPeer(call, authorize)),
+    handle,
+  );
 }
 
 /** A handler for a listener without client certificates. */
 export function openUnaryHandler<Request, Response>(
   handle: (request: Request, context: OpenCallContext) => Promise<Response> | Response,
 ): handleUnaryCall<Request, Response> {
-  return answering((call) => handle(call.request, new LazyCallContext(call)));
+  return answering<Request, Response, LazyCallContext>((call) => new LazyCallContext(call), handle);
 }
 
-function answering<Request, Response>(
-  run: (call: ServerUnaryCall<Request, Response>) => Promise<Response> | Response,
+function answering<Request, Response, Context extends LazyCallContext>(
+  contextOf: (call: ServerUnaryCall<Request, Response>) => Context,
+  handle: (request: Request, context: Context) => Promise<Response> | Response,
 ): handleUnaryCall<Request, Response> {
   return async (call, callback) => {
+    let context: Context | undefined;
     let response: Response;
     try {
-      response = await run(call);
+      context = contextOf(call);
+      response = await handle(call.request, context);
     } catch (error) {
       callback(failedCall(call.getPath(), error));
       return;
+    } finally {
+      context?.release();
     }
     callback(null, response);
   };
@@ -57,7 +65,7 @@ type AnyUnaryCall = ServerUnaryCall<unknown, unknown>;
 /** Its parts are made on demand: most handlers ask for none of them, and each costs something at every call. */
 class LazyCallContext implements OpenCallContext {
   readonly #call: AnyUnaryCall;
-  #signal: AbortSignal | undefined;
+  #following: CallSignal | undefined;
 
   constructor(call: AnyUnaryCall) {
     this.#call = call;
@@ -68,7 +76,12 @@ class LazyCallContext implements OpenCallContext {
   }
 
   get signal(): AbortSignal {
-    return this.#signal ??= callSignal(this.#call);
+    return (this.#following ??= followCall(this.#call)).signal;
+  }
+
+  /** The handler has answered. */
+  release(): void {
+    this.#following?.release();
   }
 }
 
