@@ -14,8 +14,8 @@ import type { Scenario } from "./scenario.ts";
 import { sessionPing } from "./session_ping.ts";
 
 const ROUNDS = 3;
-const ROUND_MS = 2_000;
-const WARM_UP_MS = 1_500;
+const ROUND_MS = 3_000;
+const WARM_UP_MS = 6_000;
 const IN_FLIGHT = [1, 32] as const;
 
 async function run(scenarios: readonly Scenario[], inFlight: number): Promise<Map<Scenario, Latency>> {
