@@ -7,25 +7,27 @@ import { printTable } from "./print_table.ts";
 
 /** `palyrad config …` */
 export function configCommand() {
-  const show = daemonCommand("show", "show every setting, its value and where it came from").action(async (options) => {
-    const config = await readDaemonConfig({
-      stateRoot: options.stateRoot,
-      configFile: options.config,
-      environment: Deno.env,
-    });
-    if (options.json) {
-      return printJson({ state_folder: config.stateFolder, settings: config.entries });
-    }
-    printTable(
-      [{ title: "SETTING" }, { title: "VALUE" }, { title: "FROM" }, { title: "MEANING" }],
-      config.entries.map((entry) => [
-        entry.key,
-        JSON.stringify(entry.value) ?? "",
-        sourceText(entry.source),
-        entry.description,
-      ]),
-      "No settings.",
-    );
-  });
-  return newCommand("config", "the daemon's settings").addCommand(show);
+  const show = daemonCommand("show", "Show every setting, its value and where it came from.").action(
+    async (options) => {
+      const config = await readDaemonConfig({
+        stateRoot: options.stateRoot,
+        configFile: options.config,
+        environment: Deno.env,
+      });
+      if (options.json) {
+        return printJson({ state_folder: config.stateFolder, settings: config.entries });
+      }
+      printTable(
+        [{ title: "SETTING" }, { title: "VALUE" }, { title: "FROM" }, { title: "MEANING" }],
+        config.entries.map((entry) => [
+          entry.key,
+          JSON.stringify(entry.value) ?? "",
+          sourceText(entry.source),
+          entry.description,
+        ]),
+        "No settings.",
+      );
+    },
+  );
+  return newCommand("config", "The daemon's settings.").addCommand(show);
 }

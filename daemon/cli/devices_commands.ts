@@ -11,7 +11,7 @@ import { timeText } from "./time_text.ts";
 
 /** `palyrad devices …` */
 export function devicesCommand() {
-  return newCommand("devices", "the paired devices: nodes, desktops and operators")
+  return newCommand("devices", "The paired devices: nodes, desktops and operators.")
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(revokeCommand())
@@ -19,7 +19,7 @@ export function devicesCommand() {
 }
 
 function listCommand() {
-  return daemonCommand("list", "show the paired devices")
+  return daemonCommand("list", "Show the paired devices.")
     .option("--all", "revoked ones too")
     .action(async (options) => {
       await withAdmin(options, async (admin) => {
@@ -49,7 +49,7 @@ function listCommand() {
 }
 
 function showCommand() {
-  return daemonCommand("show", "show one device with its certificates")
+  return daemonCommand("show", "Show one device with its certificates.")
     .argument("<device>", "device id")
     .action(async (deviceId, options) => {
       await withAdmin(options, async (admin) => {
@@ -61,7 +61,7 @@ function showCommand() {
 }
 
 function revokeCommand() {
-  return daemonCommand("revoke", "end a device's pairing for good and cut its connections", [
+  return daemonCommand("revoke", "End a device's pairing for good and cut its connections.", [
     { command: 'palyrad devices revoke 01JT… --reason "stolen"', explanation: "it cannot pair again until removed" },
   ])
     .argument("<device>", "device id")
@@ -76,7 +76,7 @@ function revokeCommand() {
 }
 
 function removeCommand() {
-  return daemonCommand("remove", "forget a device; one that is still paired is revoked first")
+  return daemonCommand("remove", "Forget a device; one that is still paired is revoked first.")
     .argument("<device>", "device id")
     .option("--reason <text>", "for the log")
     .action(async (deviceId, options) => {

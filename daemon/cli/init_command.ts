@@ -5,7 +5,7 @@ import { daemonCommand } from "./daemon_command.ts";
 
 /** `palyrad init` */
 export function initCommand() {
-  return daemonCommand("init", "make the state folder, the CA and the operator certificate; harmless to repeat", [
+  return daemonCommand("init", "Make the state folder, the CA and the operator certificate; harmless to repeat.", [
     { command: "palyrad init --state-root /srv/palyra", explanation: "in another place" },
   ]).action(async (options) => {
     const config = await readDaemonConfig({

@@ -14,7 +14,7 @@ import { timeText } from "./time_text.ts";
 
 /** `palyrad nodes …` */
 export function nodesCommand() {
-  return newCommand("nodes", "the nodes: who is connected, what they can do, and having them do it")
+  return newCommand("nodes", "The nodes: who is connected, what they can do, and having them do it.")
     .addCommand(listCommand())
     .addCommand(describeCommand())
     .addCommand(invokeCommand());
@@ -26,7 +26,7 @@ function presence(node: NodeView): string {
 }
 
 function listCommand() {
-  return daemonCommand("list", "show the nodes").action(async (options) => {
+  return daemonCommand("list", "Show the nodes.").action(async (options) => {
     await withAdmin(options, async (admin) => {
       const listed = await admin.listNodes({});
       if (options.json) return printJson(jsonView(listed));
@@ -58,7 +58,7 @@ function listCommand() {
 }
 
 function describeCommand() {
-  return daemonCommand("describe", "show one node and its capabilities")
+  return daemonCommand("describe", "Show one node and its capabilities.")
     .argument("<node>", "device id or name")
     .action(async (deviceId, options) => {
       await withAdmin(options, async (admin) => {
@@ -101,7 +101,7 @@ function describeCommand() {
 }
 
 function invokeCommand() {
-  return daemonCommand("invoke", "run a capability on a node and print its output", [
+  return daemonCommand("invoke", "Run a capability on a node and print its output.", [
     { command: "palyrad nodes invoke laptop system.health", explanation: "by name" },
     { command: `palyrad nodes invoke laptop echo --input-json '{"a":1}'`, explanation: "with input" },
     { command: "palyrad nodes invoke laptop echo --no-wait", explanation: "queue it and print its id" },

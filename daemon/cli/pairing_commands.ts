@@ -14,7 +14,7 @@ import { timeText } from "./time_text.ts";
 
 /** `palyrad pairing …` */
 export function pairingCommand() {
-  return newCommand("pairing", "pair devices: make codes, see who used them, approve or reject")
+  return newCommand("pairing", "Pair devices: make codes, see who used them, approve or reject.")
     .addCommand(codeCommand())
     .addCommand(listCommand())
     .addCommand(decideCommand("approve"))
@@ -22,7 +22,7 @@ export function pairingCommand() {
 }
 
 function codeCommand() {
-  return daemonCommand("code", "make a pairing code and show it once", [
+  return daemonCommand("code", "Make a pairing code and show it once.", [
     { command: "palyrad pairing code", explanation: "a QR picture and its token, for 10 minutes" },
     { command: "palyrad pairing code --pin --ttl 2m", explanation: "six digits to type on the other machine" },
     { command: "palyrad pairing code --approve", explanation: "whoever holds it is approved at once" },
@@ -74,7 +74,7 @@ function printCode(minted: MintPairingCodeResponse): void {
 const StateShape = v.picklist(["pending_approval", "approved", "completed", "rejected", "expired"]);
 
 function listCommand() {
-  return daemonCommand("list", "show pairing codes and the devices that used them", [
+  return daemonCommand("list", "Show pairing codes and the devices that used them.", [
     { command: "palyrad pairing list --state pending_approval", explanation: "what waits for a decision" },
   ])
     .option("--state <state>", "only requests in this state")
@@ -144,7 +144,7 @@ function listCommand() {
 
 function decideCommand(verb: "approve" | "reject") {
   const approve = verb === "approve";
-  const command = daemonCommand(verb, approve ? "admit a device that waits" : "turn a device that waits away", [
+  const command = daemonCommand(verb, approve ? "Admit a device that waits." : "Turn a device that waits away.", [
     { command: `palyrad pairing ${verb} 4C7Q`, explanation: "the last characters of the request's id are enough" },
   ])
     .argument("<request>", "id of the pairing request, or its last 4 characters or more")

@@ -11,7 +11,7 @@ import { statusCommand } from "./status_command.ts";
 
 /** The whole command line of palyrad. */
 export function palyradCli() {
-  return newCommand("palyrad", "the daemon that reaches your other machines: pairs them, queues work, dispatches it", [
+  return newCommand("palyrad", "The daemon that reaches your other machines: pairs them, queues work, dispatches it.", [
     { command: "palyrad run", explanation: "start it here" },
     { command: "palyrad pairing code", explanation: "then, in another terminal: pair a machine" },
     { command: "palyrad nodes invoke laptop system.health", explanation: "and have it do something" },

@@ -10,14 +10,14 @@ const utf8 = new TextDecoder();
 
 /** `palyrad requests …` */
 export function requestsCommand() {
-  return newCommand("requests", "what nodes were asked to do, and how it ended")
+  return newCommand("requests", "What nodes were asked to do, and how it ended.")
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(cancelCommand());
 }
 
 function listCommand() {
-  return daemonCommand("list", "show the newest requests", [
+  return daemonCommand("list", "Show the newest requests.", [
     { command: "palyrad requests list --node laptop --state failed", explanation: "narrowed down" },
   ])
     .option("--node <node>", "only those of one node, by device id or name")
@@ -59,7 +59,7 @@ function listCommand() {
 }
 
 function showCommand() {
-  return daemonCommand("show", "show one request with its output")
+  return daemonCommand("show", "Show one request with its output.")
     .argument("<request>", "request id")
     .action(async (requestId, options) => {
       await withAdmin(options, async (admin) => {
@@ -85,7 +85,7 @@ function showCommand() {
 }
 
 function cancelCommand() {
-  return daemonCommand("cancel", "end a request: one that waits never runs, a running one is stopped")
+  return daemonCommand("cancel", "End a request: one that waits never runs, a running one is stopped.")
     .argument("<request>", "request id")
     .option("--reason <text>", "kept with the request")
     .action(async (requestId, options) => {

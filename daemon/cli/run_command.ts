@@ -7,7 +7,7 @@ import { daemonCommand } from "./daemon_command.ts";
 
 /** `palyrad run` */
 export function runCommand() {
-  return daemonCommand("run", "run the daemon in the foreground until it is told to stop", [
+  return daemonCommand("run", "Run the daemon in the foreground until it is told to stop.", [
     { command: "palyrad run", explanation: "on this machine only" },
     {
       command: "palyrad run --host 0.0.0.0 --allow-remote --server-name home.example",

@@ -7,7 +7,7 @@ import { timeText } from "./time_text.ts";
 
 /** `palyrad status` */
 export function statusCommand() {
-  return daemonCommand("status", "show whether the daemon runs and how it stands", [
+  return daemonCommand("status", "Show whether the daemon runs and how it stands.", [
     { command: "palyrad status --json", explanation: "for programs; exit code 4 when it cannot be reached" },
   ]).action(async (options) => {
     await withAdmin(options, async (admin) => {
