@@ -10,6 +10,8 @@ import { DeviceQueue } from "./device_queue.ts";
 import { LiveRequest, type RequestWatcher } from "./live_request.ts";
 import type { NodeLink, NodeWork } from "./node_link.ts";
 import { planReconciliation } from "./reconciliation.ts";
+import { waitFor } from "./wait_for.ts";
+import { RequestWriter } from "./request_writer.ts";
 import { isInFlight, type RequestState } from "./request_state.ts";
 import type { CapabilityRequestRecord } from "./store/capability_request_record.ts";
 import type { Store } from "./store/store.ts";
@@ -19,11 +21,8 @@ const log = getLogger(["palyra", "daemon", "queue"]);
 /** Unfinished requests of one device beyond which no more are taken (design section 5). */
 export const DEFAULT_QUEUE_BOUND = 1_000;
 
-/** How long to wait before an end that could not be written is tried again, in milliseconds. */
-const WRITE_RETRY_MS = 1_000;
-
-/** How long an end that nobody waits for may be held back to share a commit, in milliseconds. */
-const END_PATIENCE_MS = 10;
+/** By this code a node says that it did not take a request and that it may come again. */
+const NODE_IS_FULL: ReasonCode = "queue_full";
 
 /**
  * What may run: declared by the node and granted by the operator. Asked when a request is accepted and again when it
@@ -63,11 +62,12 @@ export class CapabilityQueue {
   readonly #queueBound: number;
   readonly #live = new Map<string, LiveRequest>();
   readonly #devices = new Map<DeviceId, DeviceQueue>();
-  readonly #retries = new Map<ReturnType<typeof setTimeout>, () => void>();
+  readonly #writer: RequestWriter;
   #closed = false;
 
   private constructor(options: CapabilityQueueOptions) {
     this.#store = options.store;
+    this.#writer = new RequestWriter(options.store);
     this.#policy = options.policy;
     this.#clock = options.clock;
     this.#queueBound = options.queueBound ?? DEFAULT_QUEUE_BOUND;
@@ -157,9 +157,9 @@ export class CapabilityQueue {
   attach(deviceId: DeviceId, link: NodeLink, work: NodeWork, welcome: (abandon: readonly AttemptName[]) => void): void {
     const device = this.#deviceQueue(deviceId);
     const plan = planReconciliation(device, link.instanceId, work);
+    welcome(plan.abandon);
     device.link = link;
     device.draining = false;
-    for (const live of plan.resume) this.#resume(live, link);
     for (const { live, attempt } of plan.adopt) this.#adopt(device, live, attempt, link);
     for (const live of plan.requeue) device.inFlight.delete(live.record.requestId);
     for (const live of plan.requeue.toReversed()) this.#requeue(device, live);
@@ -169,7 +169,6 @@ export class CapabilityQueue {
         error: "The node lost this attempt: nobody can tell whether it ran. Check its effect before repeating it.",
       });
     }
-    welcome(plan.abandon);
     this.#pump(device);
   }
 
@@ -189,7 +188,8 @@ export class CapabilityQueue {
 
   /** The node has started an attempt. */
   accepted(deviceId: DeviceId, attempt: AttemptName): void {
-    this.#inFlightOf(deviceId, attempt)?.become("running", { updatedAt: this.#clock() });
+    const live = this.#inFlightOf(deviceId, attempt);
+    if (live?.become("running", { updatedAt: this.#clock() })) this.#pump(this.#deviceQueue(deviceId));
   }
 
   /** The node's owner is being asked. */
@@ -212,6 +212,7 @@ export class CapabilityQueue {
       link.acknowledge(attempt);
       return;
     }
+    if (result.errorCode === NODE_IS_FULL && !result.success) return this.#sendBack(deviceId, live);
     const { state, changes } = endOf(live.record, result);
     void this.#end(live, state, changes).then((written) => {
       if (written) this.#devices.get(deviceId)?.link?.acknowledge(attempt);
@@ -222,11 +223,7 @@ export class CapabilityQueue {
   close(): void {
     this.#closed = true;
     for (const live of this.#live.values()) live.stopDeadline();
-    for (const [timer, action] of this.#retries) {
-      clearTimeout(timer);
-      action();
-    }
-    this.#retries.clear();
+    this.#writer.close();
   }
 
   #deviceQueue(deviceId: DeviceId): DeviceQueue {
@@ -246,7 +243,7 @@ export class CapabilityQueue {
   ): Promise<{ live: LiveRequest | CapabilityRequestRecord; replayed: boolean }> {
     const device = this.#deviceQueue(order.deviceId);
     const live = this.#newRequest(order, device);
-    const link = device.waiting.length === 0 ? device.freeLink : undefined;
+    const link = device.waiting.length === 0 ? device.linkFor(live) : undefined;
     const sentEarly = link !== undefined && live.record.idempotent && order.idempotencyKey === undefined;
     if (link === undefined) device.arriving++;
     else this.#markDispatched(device, live, link);
@@ -254,7 +251,7 @@ export class CapabilityQueue {
 
     let earlier: CapabilityRequestRecord | undefined;
     try {
-      earlier = await this.#insert(live);
+      earlier = await this.#writer.insert(live.record);
     } catch (cause) {
       this.#forget(device, live);
       throw cause;
@@ -265,7 +262,11 @@ export class CapabilityQueue {
       this.#forget(device, live);
       return { live: this.#live.get(earlier.requestId) ?? earlier, replayed: true };
     }
-    if (link === undefined) {
+    // What was allowed when it came may have been withdrawn while it was being written.
+    const verdict = sentEarly ? undefined : this.#policy.check(order.deviceId, order.capability);
+    if (verdict instanceof PalyraError) {
+      await this.#end(live, "rejected", { errorCode: verdict.code, error: verdict.message });
+    } else if (link === undefined) {
       if (live.record.state === "queued") device.waiting.push(live);
       this.#pump(device);
     } else if (!sentEarly) {
@@ -304,21 +305,10 @@ export class CapabilityQueue {
     return live;
   }
 
-  /** Writes a new request; resolves with the earlier one when its idempotency key is taken. */
-  #insert(live: LiveRequest): Promise<CapabilityRequestRecord | undefined> {
-    return this.#store.transaction(async (tx) => {
-      const { deviceId, idempotencyKey } = live.record;
-      const earlier = idempotencyKey === undefined
-        ? undefined
-        : await tx.requests.findByIdempotencyKey(deviceId, idempotencyKey);
-      if (earlier === undefined) await tx.requests.insert(live.record);
-      return earlier;
-    });
-  }
-
   /** Undoes what was not accepted. */
   #forget(device: DeviceQueue, live: LiveRequest): void {
     live.stopDeadline();
+    this.#tellToStop(live, "The request could not be stored.");
     device.remove(live);
     this.#live.delete(live.record.requestId);
     this.#pump(device);
@@ -338,10 +328,12 @@ export class CapabilityQueue {
   }
 
   #pump(device: DeviceQueue): void {
-    for (;;) {
-      const link = device.freeLink;
-      const live = link && device.waiting.shift();
+    while (!this.#closed) {
+      const [live] = device.waiting;
+      const link = live && device.linkFor(live);
       if (link === undefined || live === undefined) return;
+      device.waiting.shift();
+      if (this.#isOver(live)) continue;
       const verdict = this.#policy.check(live.record.deviceId, live.record.capability);
       if (verdict instanceof PalyraError) {
         void this.#end(live, "rejected", { errorCode: verdict.code, error: verdict.message });
@@ -358,6 +350,7 @@ export class CapabilityQueue {
     live.become("dispatched", {
       attempt: live.record.attempt + 1,
       epoch: link.epoch,
+      instanceId: link.instanceId,
       dispatchedAt: now,
       updatedAt: now,
     });
@@ -369,13 +362,13 @@ export class CapabilityQueue {
   async #writeAndSend(device: DeviceQueue, live: LiveRequest, link: NodeLink): Promise<void> {
     const { attempt } = live.record;
     try {
-      await this.#store.transaction((tx) => tx.requests.update(live.record));
+      await this.#writer.update(live.record);
     } catch (cause) {
       log.error("A dispatch could not be written, so it was not sent; it is tried again.", { cause });
       if (live.record.attempt !== attempt || live.record.state !== "dispatched") return;
       device.inFlight.delete(live.record.requestId);
       this.#requeue(device, live);
-      this.#later(() => this.#pump(device));
+      this.#writer.later(() => this.#pump(device));
       return;
     }
     this.#sendStored(device, live, link);
@@ -383,8 +376,8 @@ export class CapabilityQueue {
 
   /** Sends an attempt that is on disk, unless it ended or its session was replaced while it was being written. */
   #sendStored(device: DeviceQueue, live: LiveRequest, link: NodeLink): void {
-    if (live.record.state !== "dispatched" || live.sent) return;
-    if (device.link === link) {
+    if (live.record.state !== "dispatched" || live.sent || this.#isOver(live)) return;
+    if (device.link === link && !device.draining) {
       this.#send(live, link);
     } else if (device.link !== undefined) {
       device.inFlight.delete(live.record.requestId);
@@ -396,22 +389,16 @@ export class CapabilityQueue {
   #send(live: LiveRequest, link: NodeLink): void {
     const { requestId, attempt, epoch, capability, inputJson, maxPayloadBytes, deadline, requestedBy } = live.record;
     live.sent = true;
-    live.instanceId = link.instanceId;
     const timeLeftMs = Math.max(1, deadline - this.#clock());
     link.dispatch({ requestId, attempt, epoch, capability, inputJson, maxPayloadBytes, timeLeftMs, requestedBy });
-  }
-
-  #resume(live: LiveRequest, link: NodeLink): void {
-    live.moveToEpoch(link.epoch);
-    live.instanceId = link.instanceId;
   }
 
   #adopt(device: DeviceQueue, live: LiveRequest, attempt: number, link: NodeLink): void {
     device.remove(live);
     const now = this.#clock();
-    live.become("dispatched", { attempt, epoch: link.epoch, dispatchedAt: now, updatedAt: now });
+    if (live.record.state === "queued") live.become("dispatched", { dispatchedAt: now, updatedAt: now });
+    live.moveTo(link, attempt);
     live.sent = true;
-    live.instanceId = link.instanceId;
     device.inFlight.set(live.record.requestId, live);
   }
 
@@ -419,15 +406,34 @@ export class CapabilityQueue {
     if (live.become("queued", { updatedAt: this.#clock() })) device.waiting.unshift(live);
   }
 
+  /** The node did not take it: it waits a moment and is dispatched again. */
+  #sendBack(deviceId: DeviceId, live: LiveRequest): void {
+    const device = this.#deviceQueue(deviceId);
+    device.inFlight.delete(live.record.requestId);
+    this.#requeue(device, live);
+    this.#writer.later(() => this.#pump(device));
+  }
+
+  /** Ends what is past its deadline though its timer has not fired: timers stand still while a machine sleeps. */
+  #isOver(live: LiveRequest): boolean {
+    if (live.record.deadline > this.#clock()) return false;
+    this.#onDeadline(live);
+    return true;
+  }
+
   #onDeadline(live: LiveRequest): void {
-    const waited = isInFlight(live.record.state) ? "The node did not finish" : "The node did not come";
+    const waited = live.sent ? "The node did not finish" : "The node did not come";
     void this.#stop(live, "timed_out", "deadline_exceeded", `${waited} before the request's deadline.`);
   }
 
   async #stop(live: LiveRequest, state: "timed_out" | "cancelled", code: ReasonCode, message: string): Promise<void> {
-    const { requestId, attempt, deviceId } = live.record;
-    if (isInFlight(live.record.state)) this.#devices.get(deviceId)?.link?.cancel({ requestId, attempt }, message);
+    this.#tellToStop(live, message);
     await this.#end(live, state, { errorCode: code, error: message });
+  }
+
+  #tellToStop(live: LiveRequest, reason: string): void {
+    const { requestId, attempt, deviceId, state } = live.record;
+    if (live.sent && isInFlight(state)) this.#devices.get(deviceId)?.link?.cancel({ requestId, attempt }, reason);
   }
 
   /** Ends a request once; resolves with whether its end is on disk. */
@@ -439,47 +445,9 @@ export class CapabilityQueue {
     this.#pump(device);
     // Losing this end in a crash would only run the request again, which does no harm: its caller need not wait.
     if (live.record.idempotent) live.settle();
-    const written = await this.#writeEnd(live);
+    const written = await this.#writer.writeEnd(live.record);
     live.settle();
     this.#live.delete(live.record.requestId);
     return written;
   }
-
-  async #writeEnd(live: LiveRequest): Promise<boolean> {
-    // Nobody waits for the end of an idempotent request to be written, so it shares the next one's commit.
-    const patienceMs = live.record.idempotent ? END_PATIENCE_MS : 0;
-    while (!this.#closed) {
-      try {
-        // deno-lint-ignore no-await-in-loop -- one try after the other
-        await this.#store.transaction((tx) => tx.requests.update(live.record), { patienceMs });
-        return true;
-      } catch (cause) {
-        log.error("The end of a request could not be written; it is tried again.", { cause });
-        // deno-lint-ignore no-await-in-loop -- one try after the other
-        await new Promise<void>((resolve) => this.#later(resolve));
-      }
-    }
-    return false;
-  }
-
-  #later(action: () => void): void {
-    const timer = setTimeout(() => {
-      this.#retries.delete(timer);
-      action();
-    }, WRITE_RETRY_MS);
-    this.#retries.set(timer, action);
-  }
-}
-
-/** Resolves with `promise`, or rejects when `signal` aborts first. */
-function waitFor(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(new PalyraError("cancelled", "The caller stopped waiting; the request goes on."));
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(() => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    }, reject);
-  });
 }

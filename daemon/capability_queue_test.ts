@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type DeviceId, newDeviceId, newUlid } from "../identity/device_id.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
-import { systemClock } from "../identity/unix_ms.ts";
+import { systemClock, unixMs } from "../identity/unix_ms.ts";
 import type { AttemptName, CapabilityDispatchRecord } from "./capability_dispatch_record.ts";
 import type { CapabilityOrder } from "./capability_order.ts";
 import { CapabilityQueue } from "./capability_queue.ts";
@@ -42,6 +42,8 @@ class FakeLink implements NodeLink {
 class Bench {
   readonly device: DeviceId = newDeviceId();
   readonly verdicts = new Map<string, PalyraError>();
+  /** How far the clock is ahead, in milliseconds. */
+  skewMs = 0;
   readonly #folder: string;
   #store: SqliteStore;
   queue: CapabilityQueue;
@@ -65,7 +67,8 @@ class Bench {
     // deno-lint-ignore prefer-const -- the policy needs the bench, the bench the queue
     let bench: Bench | undefined;
     const policy = Bench.#policyOf(() => bench);
-    const options = { store, policy, clock: systemClock, ...(queueBound !== undefined && { queueBound }) };
+    const clock = () => unixMs(systemClock() + (bench?.skewMs ?? 0));
+    const options = { store, policy, clock, ...(queueBound !== undefined && { queueBound }) };
     bench = new Bench(folder, store, await CapabilityQueue.open(options));
     return bench;
   }
@@ -77,7 +80,7 @@ class Bench {
     this.queue = await CapabilityQueue.open({
       store: this.#store,
       policy: Bench.#policyOf(() => this),
-      clock: systemClock,
+      clock: () => unixMs(systemClock() + this.skewMs),
     });
   }
 
@@ -208,7 +211,7 @@ withBench("ends a request at its deadline: waiting ones never run, running ones 
   assert.equal(waiting.record.state, "timed_out");
   const link = new FakeLink(1);
   bench.attach(link);
-  const running = await bench.queue.execute(bench.order("open", { timeoutMs: 20 }), never);
+  const running = await bench.queue.execute(bench.order("open", { timeoutMs: 300 }), never);
   assert.equal(running.record.state, "timed_out");
   assert.deepEqual(link.cancelled.map((each) => each.requestId), [running.record.requestId]);
   // Too late: acknowledged so that the node forgets it, and nothing changes.
@@ -219,9 +222,8 @@ withBench("ends a request at its deadline: waiting ones never run, running ones 
 });
 
 withBench("does not run after a restart what passed its deadline meanwhile", async (bench) => {
-  const { record } = await bench.queue.submit(bench.order("open", { timeoutMs: 30 }));
-  bench.queue.close();
-  await new Promise((resolve) => setTimeout(resolve, 40));
+  const { record } = await bench.queue.submit(bench.order("open", { timeoutMs: 60_000 }));
+  bench.skewMs = 60_001;
   await bench.restart();
   const link = new FakeLink(1);
   await new Promise<void>((resolve) => {
@@ -374,4 +376,106 @@ withBench("gives nothing new to a node that drains, nor to an old session", asyn
   bench.queue.detach(bench.device, first);
   await second.arrived(1);
   assert.deepEqual(first.dispatched, []);
+});
+
+withBench("says welcome before it dispatches anything, also when it has to call requests lost", async (bench) => {
+  const first = new FakeLink(1, "instance-1", 1);
+  bench.attach(first);
+  await bench.queue.submit(bench.order("open"));
+  await bench.queue.submit(bench.order("safe.echo"));
+  bench.queue.detach(bench.device, first);
+  const second = new FakeLink(2, "instance-2", 1);
+  const order: string[] = [];
+  second.dispatch = () => order.push("dispatch");
+  bench.queue.attach(bench.device, second, NO_WORK, () => order.push("welcome"));
+  assert.deepEqual(order, ["welcome", "dispatch"]);
+});
+
+withBench("goes on with an attempt whose number it had not written before it was restarted", async (bench) => {
+  const first = new FakeLink(1);
+  bench.attach(first);
+  const { record } = await bench.queue.submit(bench.order("safe.echo"));
+  bench.queue.detach(bench.device, first);
+  const second = new FakeLink(2, "instance-2");
+  bench.attach(second);
+  await second.arrived(1);
+  const [dispatch] = second.dispatched;
+  assert.equal(dispatch?.attempt, 2);
+  await bench.restart();
+  const third = new FakeLink(3, "instance-2");
+  assert.ok(dispatch);
+  assert.deepEqual(bench.attach(third, { inFlight: [dispatch], finished: [] }), [], "it is not told to stop");
+  assert.equal(third.dispatched.length, 0, "nor dispatched again");
+  const outcome = new Promise<string>((resolve) =>
+    bench.queue.watch(record.requestId, (event) => event.kind === "state" && resolve(event.record.state))
+  );
+  bench.finish(third, dispatch);
+  assert.equal(await outcome, "succeeded");
+});
+
+withBench("sends a large backlog in a window, and more as the node takes it", async (bench) => {
+  const inputJson = new TextEncoder().encode(JSON.stringify("x".repeat(1_000_000)));
+  await Promise.all([1, 2, 3, 4, 5, 6].map(() => bench.queue.submit(bench.order("safe.echo", { inputJson }))));
+  const link = new FakeLink(1, "instance-1", 32);
+  bench.attach(link);
+  assert.equal(link.dispatched.length, 4);
+  const [dispatch] = link.dispatched;
+  assert.ok(dispatch);
+  bench.queue.accepted(bench.device, dispatch);
+  assert.equal(link.dispatched.length, 5);
+});
+
+withBench("takes back what the node had no room for, and does not call it failed", async (bench) => {
+  const link = new FakeLink(1);
+  bench.attach(link);
+  const { record } = await bench.queue.submit(bench.order("open"));
+  const [dispatch] = link.dispatched;
+  assert.ok(dispatch);
+  const full = { success: false, outputJson: new Uint8Array(), errorCode: "queue_full", error: "No room." };
+  bench.queue.result(bench.device, link, dispatch, full);
+  assert.equal((await bench.queue.get(record.requestId))?.state, "queued");
+  await link.arrived(2);
+  assert.equal(link.dispatched[1]?.attempt, 2);
+});
+
+withBench("refuses an idempotency key that stands for another request", async (bench) => {
+  await bench.queue.submit(bench.order("open", { idempotencyKey: "k" }));
+  const other = new TextEncoder().encode("1");
+  for (const changes of [{ inputJson: other }, { requestedBy: "somebody else" }]) {
+    // deno-lint-ignore no-await-in-loop -- one after the other
+    await assert.rejects(
+      bench.queue.submit(bench.order("open", { idempotencyKey: "k", ...changes })),
+      isError("invalid_argument"),
+    );
+  }
+  await assert.rejects(bench.queue.submit(bench.order("close", { idempotencyKey: "k" })), isError("invalid_argument"));
+  assert.deepEqual(bench.queue.countsOf(bench.device), { queued: 1, inFlight: 0 });
+});
+
+withBench("ends a request whose permission is withdrawn while it is being written", async (bench) => {
+  const accepted = bench.queue.submit(bench.order("open"));
+  bench.verdicts.set("open", new PalyraError("device_revoked", "Revoked."));
+  const { record } = await accepted;
+  assert.equal(record.state, "rejected");
+  assert.equal(record.errorCode, "device_revoked");
+});
+
+withBench("never dispatches what is past its deadline, though no timer has said so", async (bench) => {
+  const { record } = await bench.queue.submit(bench.order("open", { timeoutMs: 60_000 }));
+  bench.skewMs = 60_001;
+  const link = new FakeLink(1);
+  bench.attach(link);
+  assert.deepEqual(link.dispatched, []);
+  assert.equal((await bench.queue.get(record.requestId))?.state, "timed_out");
+});
+
+withBench("knows after its restart that a process which never stopped had not got an attempt", async (bench) => {
+  const first = new FakeLink(1);
+  bench.attach(first);
+  const { record } = await bench.queue.submit(bench.order("open"));
+  await bench.restart();
+  const second = new FakeLink(2);
+  bench.attach(second);
+  await second.arrived(1);
+  assert.equal(second.dispatched[0]?.requestId, record.requestId);
 });

@@ -66,7 +66,7 @@ export const DAEMON_SETTINGS = defineSettings({
     description: "SPIFFE trust domain in the certificates",
   },
   "certificates.validity_ms": {
-    schema: v.pipe(v.number(), v.integer(), v.minValue(10_000), v.maxValue(90 * 24 * 3_600_000)),
+    schema: v.pipe(v.number(), v.integer(), v.minValue(1_000), v.maxValue(90 * 24 * 3_600_000)),
     default: DEFAULT_CERTIFICATE_VALIDITY_MS,
     env: "PALYRA_CERTIFICATE_VALIDITY_MS",
     description: "Life of a client certificate in milliseconds",

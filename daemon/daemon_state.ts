@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { IdentityManager } from "../identity/identity_manager.ts";
+import { CA_CERTIFICATE_SECRET, IdentityManager } from "../identity/identity_manager.ts";
+import { PalyraError } from "../identity/palyra_error.ts";
 import { SecretStore } from "../identity/secret_store.ts";
 import { type Clock, systemClock } from "../identity/unix_ms.ts";
 import { prepareStateFolder } from "../transport/program/state_folder.ts";
@@ -52,17 +53,17 @@ export class DaemonState {
   }
 
   /**
-   * Opens the state folder, creating what is missing. Throws `state_in_use` when another daemon has it, `state_read_only`,
-   * `state_damaged` or `schema_too_new`; then nothing was changed.
+   * Opens the state folder, creating what is missing in a new one. Throws `state_in_use` when another daemon has it,
+   * `state_read_only`, `state_damaged` or `schema_too_new`; then what was there is as it was.
    */
   static async open(config: DaemonConfig, clock: Clock = systemClock): Promise<DaemonState> {
     await prepareStateFolder(config.stateFolder);
     const lock = StateLock.acquire(config.stateFolder);
     let store: Store | undefined;
     try {
-      const secrets = await SecretStore.open(join(config.stateFolder, SECRETS_FOLDER));
-      const identity = await IdentityManager.open({ secrets, clock, trustDomain: config.trustDomain });
       store = SqliteStore.open(join(config.stateFolder, "palyrad.sqlite"));
+      const secrets = await SecretStore.open(join(config.stateFolder, SECRETS_FOLDER));
+      const identity = await openIdentity(store, secrets, clock, config.trustDomain);
       const devices = await DeviceRegistry.load(store, identity.revocations, clock);
       return new DaemonState({ config, store, identity, devices, secrets, lock, clock });
     } catch (error) {
@@ -83,4 +84,32 @@ export class DaemonState {
     await this.store.close();
     this.#lock.release();
   }
+}
+
+const CA_FINGERPRINT = "ca_fingerprint";
+
+/**
+ * Opens the CA, or makes one for a folder that never had one. A CA that is gone or another one is never replaced in
+ * silence: every device that was paired trusts the first.
+ */
+async function openIdentity(
+  store: Store,
+  secrets: SecretStore,
+  clock: Clock,
+  trustDomain: string,
+): Promise<IdentityManager> {
+  const known = await store.transaction((tx) => tx.facts.get(CA_FINGERPRINT));
+  if (known !== undefined && await secrets.read(CA_CERTIFICATE_SECRET) === undefined) throw otherCa(secrets.folder);
+  const identity = await IdentityManager.open({ secrets, clock, trustDomain });
+  if (known === undefined) await store.transaction((tx) => tx.facts.put(CA_FINGERPRINT, identity.ca.fingerprint));
+  else if (known !== identity.ca.fingerprint) throw otherCa(secrets.folder);
+  return identity;
+}
+
+function otherCa(folder: string): PalyraError {
+  return new PalyraError(
+    "state_damaged",
+    `The CA in ${folder} is missing or not the one whose devices are paired here. Restore that folder from a backup; ` +
+      "to begin anew, move the whole state folder away, and pair every device again.",
+  );
 }

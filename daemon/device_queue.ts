@@ -1,6 +1,9 @@
 import type { LiveRequest } from "./live_request.ts";
 import type { NodeLink } from "./node_link.ts";
 
+/** Input that may be under way to a node before it has taken any of it, in bytes. */
+const MAX_UNREAD_BYTES: number = 4 * 1024 * 1024;
+
 /** The unfinished requests of one device and the link over which they go. */
 export class DeviceQueue {
   /** In the order in which they are to be dispatched. */
@@ -18,10 +21,22 @@ export class DeviceQueue {
     return this.waiting.length + this.inFlight.size + this.arriving;
   }
 
-  /** The link, if one more request may go over it now. */
-  get freeLink(): NodeLink | undefined {
-    if (this.link === undefined || this.draining) return undefined;
-    return this.inFlight.size < this.link.maxConcurrency ? this.link : undefined;
+  /** The link, if `request` may go over it now. */
+  linkFor(request: LiveRequest): NodeLink | undefined {
+    const { link } = this;
+    if (link === undefined || this.draining || this.inFlight.size >= link.maxConcurrency) return undefined;
+    // One goes always, however large; more only as long as the session need not hold much that nobody has read.
+    const unread = this.#unreadBytes();
+    return unread === 0 || unread + request.record.inputJson.length <= MAX_UNREAD_BYTES ? link : undefined;
+  }
+
+  /** Input that was sent and of which the node has not said that it took it. */
+  #unreadBytes(): number {
+    let bytes = 0;
+    for (const { record } of this.inFlight.values()) {
+      if (record.state === "dispatched") bytes += record.inputJson.length;
+    }
+    return bytes;
   }
 
   /** Takes a request out, wherever it stands. */

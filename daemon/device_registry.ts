@@ -20,6 +20,7 @@ export interface KnownPeer {
 export class DeviceRegistry {
   readonly #devices = new Map<DeviceId, DeviceRecord>();
   readonly #certificates = new Map<Fingerprint, CertificateRecord>();
+  readonly #fingerprints = new Map<DeviceId, Set<Fingerprint>>();
   readonly #revocations: RevocationIndex;
   readonly #clock: Clock;
 
@@ -51,7 +52,8 @@ export class DeviceRegistry {
 
   /** The certificates of one device, oldest first. */
   certificatesOf(deviceId: DeviceId): CertificateRecord[] {
-    return [...this.#certificates.values()].filter((certificate) => certificate.deviceId === deviceId);
+    const fingerprints = this.#fingerprints.get(deviceId) ?? [];
+    return [...fingerprints].flatMap((fingerprint) => this.#certificates.get(fingerprint) ?? []);
   }
 
   /**
@@ -96,6 +98,8 @@ export class DeviceRegistry {
   /** A certificate was stored. */
   putCertificate(certificate: CertificateRecord): void {
     this.#certificates.set(certificate.fingerprint, certificate);
+    const fingerprints = this.#fingerprints.get(certificate.deviceId) ?? new Set();
+    this.#fingerprints.set(certificate.deviceId, fingerprints.add(certificate.fingerprint));
     if (certificate.revokedAt !== undefined) {
       this.#revocations.revokeFingerprint(certificate.fingerprint, {
         reason: certificate.revokedReason ?? "",
@@ -119,5 +123,6 @@ export class DeviceRegistry {
     this.#devices.delete(deviceId);
     this.#revocations.forgetDevice(deviceId);
     for (const certificate of this.certificatesOf(deviceId)) this.#certificates.delete(certificate.fingerprint);
+    this.#fingerprints.delete(deviceId);
   }
 }

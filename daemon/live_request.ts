@@ -18,8 +18,6 @@ export class LiveRequest {
   #deadlineTimer: ReturnType<typeof setTimeout> | undefined;
   /** Whether the newest attempt has been handed to a session. */
   sent = false;
-  /** Instance of the node that got the newest attempt; undefined after a restart of the daemon. */
-  instanceId: string | undefined;
   /** The highest progress sequence of the newest attempt. */
   progressSequence = 0;
 
@@ -63,9 +61,10 @@ export class LiveRequest {
     return true;
   }
 
-  /** The session that carries the running attempt has a new epoch. */
-  moveToEpoch(epoch: number): void {
-    this.#record = { ...this.#record, epoch };
+  /** Another session carries its attempt, of which the node has told. */
+  moveTo(session: { readonly epoch: number; readonly instanceId: string }, attempt: number): void {
+    if (attempt !== this.#record.attempt) this.progressSequence = 0;
+    this.#record = { ...this.#record, attempt, epoch: session.epoch, instanceId: session.instanceId };
   }
 
   /** Passes progress on, once and in order. */

@@ -1,5 +1,7 @@
+import { getLogger } from "@logtape/logtape";
 import type { DeviceId } from "../identity/device_id.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
+import type { ReasonCode } from "../identity/reason_code.ts";
 import type { Clock, UnixMs } from "../identity/unix_ms.ts";
 import type { DaemonSession } from "../transport/session.ts";
 import type { DispatchPolicy } from "./capability_queue.ts";
@@ -7,6 +9,11 @@ import type { DeviceRegistry } from "./device_registry.ts";
 import type { NodeRegistration } from "./node_registration.ts";
 import type { DeclaredCapability, RegisteredNodeRecord } from "./store/registered_node_record.ts";
 import type { Store } from "./store/store.ts";
+
+const log = getLogger(["palyra", "daemon", "nodes"]);
+
+/** How long the time of a disconnect may wait for another commit, in milliseconds. */
+const TOUCH_PATIENCE_MS = 1_000;
 
 /** A node that has its Welcome. */
 export interface ConnectedNode {
@@ -16,6 +23,8 @@ export interface ConnectedNode {
   /** When it last said anything. */
   readonly lastHeardAt: UnixMs;
   readonly draining: boolean;
+  /** Ends the session and takes the node out of the presence at once. */
+  readonly close: (code: ReasonCode, message: string) => void;
 }
 
 /**
@@ -132,9 +141,9 @@ export class NodeRuntimeState implements DispatchPolicy {
   }
 
   /** The node has its Welcome. */
-  connect(deviceId: DeviceId, session: DaemonSession, epoch: number): void {
+  connect(deviceId: DeviceId, session: DaemonSession, epoch: number, close: ConnectedNode["close"]): void {
     const now = this.#clock();
-    this.#connected.set(deviceId, { session, epoch, connectedAt: now, lastHeardAt: now, draining: false });
+    this.#connected.set(deviceId, { session, epoch, connectedAt: now, lastHeardAt: now, draining: false, close });
   }
 
   /** The node said something, or will take nothing new. */
@@ -150,7 +159,13 @@ export class NodeRuntimeState implements DispatchPolicy {
     if (connected?.session !== session) return false;
     this.#connected.delete(deviceId);
     const node = this.#nodes.get(deviceId);
-    if (node !== undefined) this.#nodes.set(deviceId, { ...node, lastSeenAt: connected.lastHeardAt });
+    if (node !== undefined) {
+      this.#nodes.set(deviceId, { ...node, lastSeenAt: connected.lastHeardAt });
+      this.#store.transaction((tx) => tx.nodes.touch(deviceId, connected.lastHeardAt), {
+        patienceMs: TOUCH_PATIENCE_MS,
+      })
+        .catch((cause) => log.debug("When a node was last seen could not be written.", { deviceId, cause }));
+    }
     return true;
   }
 

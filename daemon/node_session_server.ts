@@ -10,6 +10,7 @@ import type { AttemptName, CapabilityDispatchRecord } from "./capability_dispatc
 import type { CapabilityQueue } from "./capability_queue.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import type { NodeLink } from "./node_link.ts";
+import { checkProgress, checkResult } from "./node_report.ts";
 import { checkAttempt, checkHello, type NodeHello } from "./node_registration.ts";
 import type { NodeRuntimeState } from "./node_runtime_state.ts";
 import { SilenceWatch } from "../transport/silence_watch.ts";
@@ -88,7 +89,8 @@ export interface NodeSessionServerOptions {
 /** The daemon's side of every node session, whatever transport carries it: Hello, Welcome, work, keep-alive, end. */
 export class NodeSessionServer {
   readonly #options: NodeSessionServerOptions;
-  readonly #sessions = new Map<DaemonSession, DeviceId>();
+  readonly #conversations = new Map<NodeConversation, DeviceId>();
+  #stopping = false;
 
   constructor(options: NodeSessionServerOptions) {
     this.#options = options;
@@ -101,35 +103,29 @@ export class NodeSessionServer {
     if (known.device.clientKind !== "node") {
       return session.close("device_mismatch", "Only a device that was paired as a node can open a session.");
     }
+    if (this.#stopping) return session.close("shutting_down", "The daemon is stopping; come back in a moment.");
     const { deviceId } = known.device;
-    this.#sessions.set(session, deviceId);
-    const watch = new SilenceWatch(() => {
-      session.abort("keep_alive_missed", `Nothing came from the node for ${KEEP_ALIVE_MS} ms.`);
-    });
-    watch.start(HANDSHAKE_TIMEOUT_MS);
-    const conversation = new NodeConversation(this.#options, session, deviceId, watch);
+    const conversation = new NodeConversation(this.#options, session, deviceId);
+    this.#conversations.set(conversation, deviceId);
     session.onMessage = (message) => conversation.receive(message);
     void session.closed.then((end) => {
-      watch.stop();
-      this.#sessions.delete(session);
-      conversation.ended();
+      this.#conversations.delete(conversation);
+      conversation.stop();
       log.info("Node session ended.", { deviceId, by: end.by, code: end.code, reason: end.message, cause: end.cause });
     });
   }
 
   /** Ends every session of a device. */
   closeDevice(deviceId: DeviceId, code: ReasonCode, message: string): void {
-    for (const [session, owner] of [...this.#sessions]) if (owner === deviceId) session.close(code, message);
+    for (const [conversation, owner] of [...this.#conversations]) {
+      if (owner === deviceId) conversation.close(code, message);
+    }
   }
 
-  /** Tells every node that the daemon stops, and ends the sessions. */
+  /** Takes no more sessions, tells every node that the daemon stops, and ends theirs. */
   async shutDown(): Promise<void> {
-    const sessions = [...this.#sessions.keys()];
-    for (const session of sessions) {
-      session.send(daemonMessage({ $case: "drain", value: {} }));
-      session.close("shutting_down", "The daemon is stopping; the node reconnects when it is back.");
-    }
-    await Promise.all(sessions.map((session) => session.closed));
+    this.#stopping = true;
+    await Promise.all([...this.#conversations.keys()].map((conversation) => conversation.shutDown()));
   }
 }
 
@@ -141,16 +137,21 @@ class NodeConversation {
   readonly #watch: SilenceWatch;
   #link: SessionLink | undefined;
   #greeted = false;
-  #ended = false;
+  #stopped = false;
 
-  constructor(options: NodeSessionServerOptions, session: DaemonSession, deviceId: DeviceId, watch: SilenceWatch) {
+  constructor(options: NodeSessionServerOptions, session: DaemonSession, deviceId: DeviceId) {
     this.#options = options;
     this.#session = session;
     this.#deviceId = deviceId;
-    this.#watch = watch;
+    this.#watch = new SilenceWatch(() => {
+      this.stop();
+      session.abort("keep_alive_missed", `Nothing came from the node for ${KEEP_ALIVE_MS} ms.`);
+    });
+    this.#watch.start(HANDSHAKE_TIMEOUT_MS);
   }
 
   receive(message: NodeEventRequest): void {
+    if (this.#stopped) return;
     this.#watch.heard();
     this.#options.runtime.heard(this.#deviceId, this.#session);
     try {
@@ -160,18 +161,34 @@ class NodeConversation {
     }
   }
 
-  ended(): void {
-    this.#ended = true;
-    const { runtime, queue } = this.#options;
+  /** Gives the node no more work over this session, from this very moment, and takes it out of the presence. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#watch.stop();
     if (this.#link === undefined) return;
+    const { runtime, queue } = this.#options;
     this.#link.end();
     queue.detach(this.#deviceId, this.#link);
     runtime.disconnect(this.#deviceId, this.#session);
   }
 
+  /** Stops, and tells the node why. */
+  close(code: ReasonCode, message: string): void {
+    this.stop();
+    this.#session.close(code, message);
+  }
+
+  /** The daemon stops. */
+  async shutDown(): Promise<void> {
+    this.#session.send(daemonMessage({ $case: "drain", value: {} }));
+    this.close("shutting_down", "The daemon is stopping; the node reconnects when it is back.");
+    await this.#session.closed;
+  }
+
   #refuse(error: PalyraError): void {
     log.warn("A node's message was refused.", { deviceId: this.#deviceId, error });
-    this.#session.close(error.code, error.message);
+    this.close(error.code, error.message);
   }
 
   #handle(received: NodeEventRequest): void {
@@ -203,9 +220,9 @@ class NodeConversation {
       case "awaitingLocalMediation":
         return queue.awaitingLocalMediation(this.#deviceId, checkAttempt(message.value.attempt));
       case "progress":
-        return queue.progress(this.#deviceId, checkAttempt(message.value.attempt), message.value);
+        return queue.progress(this.#deviceId, checkAttempt(message.value.attempt), checkProgress(message.value));
       case "result":
-        return queue.result(this.#deviceId, link, checkAttempt(message.value.attempt), message.value);
+        return queue.result(this.#deviceId, link, checkAttempt(message.value.attempt), checkResult(message.value));
       case "draining":
         runtime.heard(this.#deviceId, this.#session, true);
         return queue.drain(this.#deviceId, link);
@@ -224,13 +241,13 @@ class NodeConversation {
     const { runtime, queue, clock, trustBundlePem } = this.#options;
     if (parseDeviceId(claimedId) !== this.#deviceId) throw speaksForAnother();
     const node = await runtime.register(this.#deviceId, hello, true);
-    if (this.#ended) return;
+    if (this.#stopped) return;
     const earlier = runtime.connection(this.#deviceId);
     if (earlier !== undefined && earlier.epoch > node.epoch) {
       throw new PalyraError("session_replaced", "A newer session of the same device is open.");
     }
-    earlier?.session.close("session_replaced", "A newer session of the same device took over.");
-    runtime.connect(this.#deviceId, this.#session, node.epoch);
+    earlier?.close("session_replaced", "A newer session of the same device took over.");
+    runtime.connect(this.#deviceId, this.#session, node.epoch, (code, message) => this.close(code, message));
     this.#watch.start(KEEP_ALIVE_MS);
     const link = this.#link = new SessionLink(this.#session, node.epoch, hello);
     queue.attach(this.#deviceId, link, hello, (abandon) =>

@@ -25,6 +25,9 @@ const log = getLogger(["palyra", "daemon"]);
 /** How long calls may take to finish when the daemon stops, in milliseconds. */
 const SHUTDOWN_GRACE_MS = 2_000;
 
+/** The same for those who pair or wait for an approval, in milliseconds; they ask again by themselves. */
+const ENROLMENT_GRACE_MS = 250;
+
 /** What a peer gets to read its Goodbye before its connection is cut, in milliseconds. */
 const GOODBYE_MS = 20;
 
@@ -63,7 +66,7 @@ export class Palyrad {
       log.info("palyrad is ready.", { ...addresses, stateFolder: config.stateFolder });
       return new Palyrad(addresses, endings);
     } catch (error) {
-      await takeApart(endings);
+      await takeApart(endings).catch((cause) => log.error("Not all of what was started could be ended.", { cause }));
       throw error;
     }
   }
@@ -76,11 +79,19 @@ export class Palyrad {
   }
 }
 
+/** Ends everything, also after one of the endings has failed; what failed is thrown at the end. */
 async function takeApart(endings: Ending[]): Promise<void> {
+  const failures: unknown[] = [];
   for (let end = endings.pop(); end !== undefined; end = endings.pop()) {
-    // deno-lint-ignore no-await-in-loop -- in reverse order of the start, one after the other
-    await end();
+    try {
+      // deno-lint-ignore no-await-in-loop -- in reverse order of the start, one after the other
+      await end();
+    } catch (failure) {
+      failures.push(failure);
+    }
   }
+  if (failures.length === 1) throw failures[0];
+  if (failures.length > 1) throw new AggregateError(failures, "several parts of the daemon could not be ended");
 }
 
 async function startParts(config: DaemonConfig, endings: Ending[]): Promise<DaemonAddresses> {
@@ -145,7 +156,7 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Daem
     onRefused: (remoteAddress, error) =>
       log.warn("Connection refused.", { listener: "node_rpc", remoteAddress, error }),
   });
-  endings.push(() => listeners.nodeRpc?.close({ graceMs: SHUTDOWN_GRACE_MS }));
+  endings.push(() => closeAll(listeners));
   endings.push(cutRevoked(state, (fingerprint) => listeners.nodeRpc?.closeConnections(fingerprint)));
 
   if (config.enrolment.enabled) {
@@ -158,7 +169,6 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Daem
       onRefused: (remoteAddress, error) =>
         log.warn("Connection refused.", { listener: "enrolment", remoteAddress, error }),
     });
-    endings.push(() => listeners.enrolment?.close({ graceMs: SHUTDOWN_GRACE_MS }));
   }
 
   await state.renewOperator();
@@ -171,7 +181,8 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Daem
   health.setServing();
   endings.push(async () => {
     health.setNotServing();
-    await sessions.shutDown();
+    // Both at once: a node that is told to go must not find the door open again.
+    await Promise.all([sessions.shutDown(), closeAll(listeners)]);
   });
   return addresses();
 }
@@ -180,6 +191,17 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Daem
 interface Listeners {
   nodeRpc?: GrpcListener;
   enrolment?: GrpcListener;
+}
+
+/** Stops to accept at once and lets running calls finish for a moment. Closing again does nothing. */
+async function closeAll(listeners: Listeners): Promise<void> {
+  const { nodeRpc, enrolment } = listeners;
+  delete listeners.nodeRpc;
+  delete listeners.enrolment;
+  await Promise.all([
+    nodeRpc?.close({ graceMs: SHUTDOWN_GRACE_MS }),
+    enrolment?.close({ graceMs: ENROLMENT_GRACE_MS }),
+  ]);
 }
 
 function addressesOf({ nodeRpc, enrolment }: Listeners): DaemonAddresses {

@@ -5,9 +5,10 @@ import type { NodeWork } from "./node_link.ts";
 
 /** What a returning node's own account of its work means for each request (design section 5). */
 export interface ReconciliationPlan {
-  /** Known to both sides: they go on, or their result follows. */
-  readonly resume: readonly LiveRequest[];
-  /** Waiting here, but the node has an attempt already: the daemon stopped before it wrote the dispatch. */
+  /**
+   * The node has an attempt of them, so that one goes on or its result follows. Its number may not be the one known
+   * here: not every dispatch is written before the daemon stops.
+   */
   readonly adopt: readonly { readonly live: LiveRequest; readonly attempt: number }[];
   /** Never started, or harmless to repeat: dispatched again. */
   readonly requeue: readonly LiveRequest[];
@@ -22,22 +23,21 @@ export function planReconciliation(device: DeviceQueue, instanceId: string, work
   const named = new Map<string, number>();
   for (const { requestId, attempt } of [...work.inFlight, ...work.finished]) named.set(requestId, attempt);
 
-  const [resume, requeue, lose]: [LiveRequest[], LiveRequest[], LiveRequest[]] = [[], [], []];
+  const adopt = [...device.inFlight.values(), ...device.waiting].flatMap((live) => {
+    const attempt = named.get(live.record.requestId);
+    return attempt === undefined ? [] : [{ live, attempt }];
+  });
+
+  const [requeue, lose]: [LiveRequest[], LiveRequest[]] = [[], []];
   for (const live of device.inFlight.values()) {
-    const { requestId, attempt, idempotent } = live.record;
+    if (named.has(live.record.requestId)) continue;
     // A process that never stopped remembers all it was sent, so what it does not know of never reached it.
-    const neverStarted = !live.sent || live.instanceId === instanceId;
-    if (named.get(requestId) === attempt) resume.push(live);
-    else if (neverStarted || idempotent) requeue.push(live);
+    const neverStarted = !live.sent || live.record.instanceId === instanceId;
+    if (neverStarted || live.record.idempotent) requeue.push(live);
     else lose.push(live);
   }
 
-  const adopt = device.waiting.flatMap((live) => {
-    const attempt = named.get(live.record.requestId);
-    return attempt !== undefined && attempt > live.record.attempt ? [{ live, attempt }] : [];
-  });
-
-  const wanted = new Set([...resume, ...adopt.map(({ live }) => live)].map((live) => live.record.requestId as string));
+  const wanted = new Set(adopt.map(({ live }) => live.record.requestId as string));
   const abandon = work.inFlight.filter((attempt) => !wanted.has(attempt.requestId));
-  return { resume, adopt, requeue, lose, abandon };
+  return { adopt, requeue, lose, abandon };
 }

@@ -96,6 +96,14 @@ for (const file of ["palyrad.sqlite", "secrets/ca-key.pem", "secrets/ca-certific
     }));
 }
 
+Deno.test("palyrad makes no new CA in place of one that is gone", () =>
+  changed((folder) => Deno.remove(join(folder, "secrets"), { recursive: true }), async (root) => {
+    const refusal = await refusalOf(root, 7);
+    assert.equal(refusal.code, "state_damaged");
+    assert.ok(refusal.message.includes("backup"), refusal.message);
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(join(root, "palyrad", "secrets"))), []);
+  }));
+
 Deno.test("palyrad refuses a private key that others may read", () =>
   changed((folder) => Deno.chmod(join(folder, "secrets/ca-key.pem"), 0o644), async (root) => {
     const refusal = await refusalOf(root, 7);

@@ -12,6 +12,8 @@ export interface CapabilityRequestRecord {
   readonly attempt: number;
   /** Epoch of the session that got the newest attempt; 0 before the first. */
   readonly epoch: number;
+  /** The start of the node's process that got the newest attempt; absent before the first. */
+  readonly instanceId?: string;
   /** As the node declared the capability when the request was accepted. */
   readonly idempotent: boolean;
   readonly inputJson: Uint8Array;

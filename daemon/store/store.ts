@@ -1,10 +1,12 @@
 import type { RequestTable } from "./capability_request_record.ts";
 import type { DeviceTable } from "./device_record.ts";
+import type { FactTable } from "./fact_table.ts";
 import type { PairingTable } from "./pairing_record.ts";
 import type { NodeTable } from "./registered_node_record.ts";
 
 /** The tables, as one transaction sees them. Valid until the work it was given to has settled. */
 export interface StoreTransaction {
+  readonly facts: FactTable;
   readonly pairing: PairingTable;
   readonly devices: DeviceTable;
   readonly nodes: NodeTable;

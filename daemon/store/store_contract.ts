@@ -164,6 +164,13 @@ export function storeContract(driver: string, setUp: () => Promise<StoreUnderTes
     }
   });
 
+  test("keeps a fact by its name, the newest value of it", async (store) => {
+    assert.equal(await store.transaction((tx) => tx.facts.get("ca_fingerprint")), undefined);
+    await store.transaction((tx) => tx.facts.put("ca_fingerprint", "one"));
+    await store.transaction((tx) => tx.facts.put("ca_fingerprint", "two"));
+    assert.equal(await store.transaction((tx) => tx.facts.get("ca_fingerprint")), "two");
+  });
+
   test("keeps nothing of a work that rejects, and all of its neighbours in the same turn", async (store) => {
     const [kept, dropped] = [aDevice(), aDevice()];
     const results = await Promise.allSettled([

@@ -91,13 +91,21 @@ export class GroupCommit {
       }
       this.#commit.run();
     } catch (cause) {
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      this.#rollBack();
       const reason = this.#onCommitFailure(cause);
       // A job that failed on its own has been told already; telling a settled promise again does nothing.
       for (const job of group) job.fail(reason);
       return;
     }
     for (const job of done) job.succeed();
+  }
+
+  #rollBack(): void {
+    try {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+    } catch {
+      // SQLite has ended the transaction by itself; what it failed with is what the callers are told.
+    }
   }
 
   async #runInSavepoint(job: Job): Promise<boolean> {

@@ -1,6 +1,11 @@
 /** The SQL that brings a database from version `index` to `index + 1`; only ever appended to. */
 export const MIGRATIONS: readonly string[] = [
   `
+  CREATE TABLE facts (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT;
+
   CREATE TABLE pairing_codes (
     code_id     TEXT PRIMARY KEY,
     method      TEXT NOT NULL,
@@ -95,6 +100,7 @@ export const MIGRATIONS: readonly string[] = [
     state             TEXT NOT NULL,
     attempt           INTEGER NOT NULL,
     epoch             INTEGER NOT NULL,
+    instance_id       TEXT,
     idempotent        INTEGER NOT NULL,
     input_json        BLOB NOT NULL,
     max_payload_bytes INTEGER NOT NULL,

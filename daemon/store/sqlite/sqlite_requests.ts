@@ -28,6 +28,7 @@ function requestOf(row: SqliteRow): CapabilityRequestRecord {
     state: oneOf(row, "state", REQUEST_STATES),
     attempt: integer(row, "attempt"),
     epoch: integer(row, "epoch"),
+    instanceId: optionalText(row, "instance_id"),
     idempotent: integer(row, "idempotent") === 1,
     inputJson: bytes(row, "input_json"),
     maxPayloadBytes: integer(row, "max_payload_bytes"),
@@ -65,12 +66,12 @@ export class SqliteRequests implements RequestTable {
       "SELECT * FROM requests WHERE device_id = ?3 AND (?1 IS NULL OR state = ?1) ORDER BY request_id DESC LIMIT ?2",
     );
     this.#insert = db.prepare(`
-      INSERT INTO requests (request_id, device_id, capability, state, attempt, epoch, idempotent, input_json,
+      INSERT INTO requests (request_id, device_id, capability, state, attempt, epoch, instance_id, idempotent, input_json,
         max_payload_bytes, deadline, requested_by, idempotency_key, created_at, updated_at, dispatched_at, completed_at,
         output_json, error_code, error)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#update = db.prepare(`
-      UPDATE requests SET state = ?, attempt = ?, epoch = ?, updated_at = ?, dispatched_at = ?, completed_at = ?,
+      UPDATE requests SET state = ?, attempt = ?, epoch = ?, instance_id = ?, updated_at = ?, dispatched_at = ?, completed_at = ?,
         output_json = ?, error_code = ?, error = ? WHERE request_id = ?`);
   }
 
@@ -104,6 +105,7 @@ export class SqliteRequests implements RequestTable {
       request.state,
       request.attempt,
       request.epoch,
+      request.instanceId ?? null,
       request.idempotent ? 1 : 0,
       request.inputJson,
       request.maxPayloadBytes,
@@ -126,6 +128,7 @@ export class SqliteRequests implements RequestTable {
       request.state,
       request.attempt,
       request.epoch,
+      request.instanceId ?? null,
       request.updatedAt,
       request.dispatchedAt ?? null,
       request.completedAt ?? null,

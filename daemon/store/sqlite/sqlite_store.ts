@@ -1,10 +1,12 @@
 import { DatabaseSync } from "node:sqlite";
+import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { PalyraError } from "../../../identity/palyra_error.ts";
 import type { Store, StoreTransaction, TransactionOptions } from "../store.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { SqliteDevices } from "./sqlite_devices.ts";
+import { SqliteFacts } from "./sqlite_facts.ts";
 import { SqliteNodes } from "./sqlite_nodes.ts";
 import { SqlitePairing } from "./sqlite_pairing.ts";
 import { SqliteRequests } from "./sqlite_requests.ts";
@@ -77,6 +79,8 @@ function migrate(db: DatabaseSync, path: string): void {
   if (version === MIGRATIONS.length) return;
   if (version > 0) {
     const backup = join(dirname(path), `palyrad.schema-${version}.sqlite`);
+    // One that an earlier, interrupted migration left behind.
+    rmSync(backup, { force: true });
     db.prepare("VACUUM INTO ?").run(backup);
     Deno.chmodSync(backup, 0o600);
   }
@@ -101,6 +105,7 @@ export class SqliteStore implements Store {
     this.#db = db;
     this.#path = path;
     this.#tx = {
+      facts: new SqliteFacts(db),
       pairing: new SqlitePairing(db),
       devices: new SqliteDevices(db),
       nodes: new SqliteNodes(db),
