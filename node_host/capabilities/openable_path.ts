@@ -119,8 +119,8 @@ function launchable(): PalyraError {
 function outsideRoots(cause?: unknown): PalyraError {
   return new PalyraError(
     "capability_denied",
-    "input.path: is not under a folder that the node's owner allows; the owner can add one to roots under " +
-      '[capabilities."desktop.open_path"] in palyra-node\'s config.',
+    "input.path is not under a folder that the node's owner allows; the owner can add one to open_path.roots in " +
+      "palyra-node's palyra.toml.",
     { cause },
   );
 }

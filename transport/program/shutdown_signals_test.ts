@@ -32,6 +32,21 @@ Deno.test("shutdownSignal() exits at once at the second signal, of either kind",
   assert.deepEqual([byCtrlC.code, byCtrlC.signal], [130, null]);
 });
 
+Deno.test("shutdownSignal() takes the echo of a Ctrl-C for the same request", onUnix, async () => {
+  const child = testdataProgram("await_shutdown.ts", ["stay"], { stdout: "piped" }).spawn();
+  const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  await lines.read();
+  child.kill("SIGINT");
+  await lines.read();
+  child.kill("SIGINT");
+  // Long enough for a program that takes the echo for a second request to be gone, with 130.
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  child.kill("SIGTERM");
+  const { code } = await child.status;
+  await lines.cancel();
+  assert.equal(code, 143);
+});
+
 Deno.test("shutdownSignal() leaves signals to the system once disposed", onUnix, async () => {
   const [status, output] = await send("dispose", ["SIGTERM"]);
   assert.deepEqual([status.signal, output], ["SIGTERM", "ready\n"]);
