@@ -21,6 +21,11 @@ export interface ConnectionFailure {
   readonly message: string;
 }
 
+/** Why the certificate in use could not be renewed yet, as `status` shows it. */
+export interface RenewalFailure extends ConnectionFailure {
+  readonly nextTryAt: UnixMs;
+}
+
 /** What a running host says of its connection. */
 export interface ConnectionStatus {
   readonly state: ConnectionState;
@@ -35,6 +40,8 @@ export interface ConnectionStatus {
   readonly lastFailure: ConnectionFailure | undefined;
   /** When it tries again; only while waiting. */
   readonly nextTryAt: UnixMs | undefined;
+  /** Why the last renewal of the certificate failed; undefined when none has failed since the last success. */
+  readonly renewalFailure?: RenewalFailure | undefined;
 }
 
 const StatusSchema = v.object({
@@ -46,24 +53,30 @@ const StatusSchema = v.object({
   epoch: v.nullable(v.pipe(v.number(), v.safeInteger())),
   last_error: v.nullable(v.object({ code: v.string(), message: ShownText })),
   next_retry_unix_ms: v.nullable(Moment),
+  renewal_error: v.optional(v.nullable(v.object({ code: v.string(), message: ShownText, next_retry_unix_ms: Moment }))),
 });
 
 /** What the host last wrote; undefined when it never did. Only worth something while its process runs. */
 export async function readConnectionStatus(folder: string): Promise<ConnectionStatus | undefined> {
   const stored = await readStateDocument(statusPath(folder), StatusSchema);
   if (stored === undefined) return undefined;
-  const { last_error: failure } = stored;
+  const { last_error: failure, renewal_error: renewalFailure } = stored;
   return {
     state: stored.state,
     transport: stored.transport ?? undefined,
     daemonEndpoint: stored.daemon_endpoint ?? undefined,
     since: stored.since_unix_ms,
     epoch: stored.epoch ?? undefined,
-    lastFailure: failure === null
-      ? undefined
-      : { code: isReasonCode(failure.code) ? failure.code : "internal", message: failure.message },
+    lastFailure: failure === null ? undefined : failureOf(failure),
     nextTryAt: stored.next_retry_unix_ms ?? undefined,
+    renewalFailure: renewalFailure === null || renewalFailure === undefined
+      ? undefined
+      : { ...failureOf(renewalFailure), nextTryAt: renewalFailure.next_retry_unix_ms },
   };
+}
+
+function failureOf({ code, message }: { readonly code: string; readonly message: string }): ConnectionFailure {
+  return { code: isReasonCode(code) ? code : "internal", message };
 }
 
 /**
@@ -120,18 +133,23 @@ export function statusPath(folder: string): string {
 }
 
 function fieldsOf(status: ConnectionStatus): Readonly<Record<string, unknown>> {
-  const { lastFailure } = status;
+  const { lastFailure, renewalFailure } = status;
   return {
     state: status.state,
     transport: status.transport ?? null,
     daemon_endpoint: status.daemonEndpoint ?? null,
     since_unix_ms: status.since,
     epoch: status.epoch ?? null,
-    last_error: lastFailure === undefined
-      ? null
-      : { code: lastFailure.code, message: lastFailure.message.slice(0, MAX_MESSAGE_CHARACTERS) },
+    last_error: lastFailure === undefined ? null : failureFields(lastFailure),
     next_retry_unix_ms: status.nextTryAt ?? null,
+    renewal_error: renewalFailure === undefined
+      ? null
+      : { ...failureFields(renewalFailure), next_retry_unix_ms: renewalFailure.nextTryAt },
   };
+}
+
+function failureFields({ code, message }: ConnectionFailure) {
+  return { code, message: message.slice(0, MAX_MESSAGE_CHARACTERS) };
 }
 
 const MAX_MESSAGE_CHARACTERS = 2_000;

@@ -12,6 +12,7 @@ const CONNECTED: ConnectionStatus = {
   epoch: 3,
   lastFailure: undefined,
   nextTryAt: undefined,
+  renewalFailure: undefined,
 };
 
 const WAITING: ConnectionStatus = {
@@ -20,6 +21,7 @@ const WAITING: ConnectionStatus = {
   epoch: undefined,
   lastFailure: { code: "daemon_unreachable", message: "Nothing listens there." },
   nextTryAt: unixMs(1_790_000_001_000),
+  renewalFailure: { code: "clock_off", message: "Set the clock right.", nextTryAt: unixMs(1_790_000_002_000) },
 };
 
 Deno.test("ConnectionStatusFile writes what readConnectionStatus() reads", async () => {
@@ -49,6 +51,17 @@ Deno.test("ConnectionStatusFile goes on when nothing can be written", async () =
   await folder[Symbol.asyncDispose]();
   file.put(CONNECTED);
   await file.flush();
+});
+
+Deno.test("readConnectionStatus() reads a file from before certificates were renewed", async () => {
+  await using folder = await TestFolder.create();
+  const file = new ConnectionStatusFile(folder.path);
+  file.put(CONNECTED);
+  await file.flush();
+  const path = statusPath(folder.path);
+  const { renewal_error: _, ...before }: Record<string, unknown> = JSON.parse(await Deno.readTextFile(path));
+  await Deno.writeTextFile(path, JSON.stringify(before));
+  assert.deepEqual(await readConnectionStatus(folder.path), CONNECTED);
 });
 
 Deno.test("readConnectionStatus() refuses a damaged file", async () => {

@@ -30,8 +30,8 @@ export interface ConnectionSupervisorOptions {
   readonly desk: WorkDesk;
   /** What the next Hello says; asked for each session, since permissions may have changed. */
   readonly describe: () => Promise<NodeSelfDescription>;
-  /** The `notAfter` of this machine's certificate, to explain refusals. */
-  readonly certificateExpiresAt: UnixMs;
+  /** The `notAfter` of the certificate that the last dial showed, to explain refusals. */
+  readonly certificateExpiresAt: () => UnixMs;
   /** Told of each change, in order. */
   readonly onStatus?: (status: ConnectionStatus) => void;
   readonly clock?: Clock;
@@ -44,6 +44,8 @@ export interface ConnectionSupervisorOptions {
 /** How one try at a target ended. */
 interface TryOutcome {
   readonly welcomed: boolean;
+  /** Ended by {@linkcode ConnectionSupervisor.reconnect}: nothing has failed. */
+  readonly replaced: boolean;
   readonly failure: PalyraError;
 }
 
@@ -54,6 +56,8 @@ export class ConnectionSupervisor {
   readonly #backoff: ReconnectBackoff;
   #status: ConnectionStatus | undefined;
   #loggedFailure: string | undefined;
+  /** The welcomed session, and whether another one is to follow it at once. */
+  #standing: { readonly session: NodeSession; replaced: boolean } | undefined;
 
   constructor(options: ConnectionSupervisorOptions) {
     if (options.targets.length === 0) throw new RangeError("a supervisor needs somewhere to dial");
@@ -75,8 +79,9 @@ export class ConnectionSupervisor {
         const target = targets[position % targets.length];
         if (target === undefined) return;
         // deno-lint-ignore no-await-in-loop -- one session after the other
-        const { welcomed, failure } = await this.#try(target, signal);
+        const { welcomed, replaced, failure } = await this.#try(target, signal);
         if (signal.aborted) return;
+        if (replaced) continue;
         this.#report(target, failure);
         if (isFinalRefusal(failure.code)) {
           this.#tell("stopping", { target, failure });
@@ -94,6 +99,16 @@ export class ConnectionSupervisor {
     }
   }
 
+  /**
+   * Ends the session that stands, if one does, and opens another one at once. What runs goes on, and the next Hello
+   * tells of it.
+   */
+  reconnect(): void {
+    if (this.#standing === undefined) return;
+    this.#standing.replaced = true;
+    this.#standing.session.close("session_replaced", "palyra-node opens another session in place of this one.");
+  }
+
   async #try(target: DialTarget, signal: AbortSignal): Promise<TryOutcome> {
     this.#tell("connecting", { target });
     const opened = performance.now();
@@ -103,14 +118,20 @@ export class ConnectionSupervisor {
       const session = await target.dialer.dial(signal);
       const worker = this.#serve(session, self, (welcome) => {
         welcomed = true;
+        this.#standing = { session, replaced: false };
         this.#connected(target, session, welcome);
       });
       await this.#untilEnded(worker, session, () => welcomed, signal);
       const end = await worker.ended;
       if (welcomed) this.#backoff.sessionEnded(performance.now() - opened);
-      return { welcomed, failure: this.#explain(new PalyraError(end.code, end.message, { cause: end.cause })) };
+      // A daemon that ends the session first has its say: it may be its final word.
+      const replaced = this.#standing?.replaced === true && end.by === "local";
+      const failure = this.#explain(new PalyraError(end.code, end.message, { cause: end.cause }));
+      return { welcomed, replaced, failure };
     } catch (thrown) {
-      return { welcomed, failure: this.#explain(PalyraError.from(thrown)) };
+      return { welcomed, replaced: false, failure: this.#explain(PalyraError.from(thrown)) };
+    } finally {
+      this.#standing = undefined;
     }
   }
 
@@ -170,7 +191,7 @@ export class ConnectionSupervisor {
   #explain(failure: PalyraError): PalyraError {
     return explainConnectionFailure(failure, {
       now: this.#clock(),
-      certificateExpiresAt: this.#options.certificateExpiresAt,
+      certificateExpiresAt: this.#options.certificateExpiresAt(),
     });
   }
 

@@ -41,6 +41,7 @@ class ScriptedDialer implements SessionDialer {
 }
 
 interface Fixture {
+  readonly supervisor: ConnectionSupervisor;
   readonly running: Promise<void>;
   readonly stop: AbortController;
   readonly statuses: ConnectionStatus[];
@@ -66,7 +67,7 @@ function supervise(
     })),
     desk,
     describe: () => Promise.resolve(SELF),
-    certificateExpiresAt: unixMs(Date.now() + 3_600_000),
+    certificateExpiresAt: () => unixMs(Date.now() + 3_600_000),
     onStatus: (status) => {
       statuses.push(status);
       changed.resolve();
@@ -89,7 +90,7 @@ function supervise(
       }
     }
   };
-  return { running, stop, statuses, dials, until };
+  return { supervisor, running, stop, statuses, dials, until };
 }
 
 const unreachable = () => new PalyraError("daemon_unreachable", "Nothing listens there.");
@@ -190,7 +191,7 @@ Deno.test("ConnectionSupervisor gives up when the daemon will not have this devi
 
 Deno.test("ConnectionSupervisor explains a refusal by its own expired certificate", async () => {
   const refused = new PalyraError("certificate_untrusted", "closed right after the handshake");
-  const fixture = supervise([[refused]], { certificateExpiresAt: unixMs(Date.now() - 1) });
+  const fixture = supervise([[refused]], { certificateExpiresAt: () => unixMs(Date.now() - 1) });
   const { lastFailure } = await fixture.until("waiting");
   assert.equal(lastFailure?.code, "certificate_expired");
   assert.match(lastFailure?.message ?? "", /palyra-node pair --force/);
@@ -283,6 +284,47 @@ Deno.test("ConnectionSupervisor warns when this machine's clock and the daemon's
   }
   const warnings = records.filter(({ message }) => message.some((part) => String(part).includes("clock")));
   assert.deepEqual(warnings.map(({ properties }) => properties["direction"]), ["behind", "ahead of"]);
+});
+
+Deno.test("ConnectionSupervisor.reconnect() opens another session at once, and running work goes on", async () => {
+  const held = new HeldCapability("held", false);
+  const daemons: ScriptedDaemon[] = [];
+  const welcoming: Answer = (daemon) => {
+    daemons.push(daemon);
+    daemon.welcome({ epoch: daemons.length });
+  };
+  const hour = 3_600_000;
+  const fixture = supervise(
+    [[welcoming, welcoming]],
+    { backoff: new ReconnectBackoff({ baseMs: hour, maxMs: hour, random: () => 0.99 }) },
+    testDesk(held),
+  );
+  fixture.supervisor.reconnect();
+  await fixture.until("connected");
+  const [first] = daemons;
+  assert.ok(first);
+  await first.take("hello");
+  const requestId = newRequestId();
+  first.dispatch({ requestId, attempt: 1, capability: "held" });
+  await first.take("accepted");
+  await first.take("progress");
+
+  fixture.supervisor.reconnect();
+  assert.equal((await fixture.until("connected")).epoch, 2);
+  const second = daemons[1];
+  assert.ok(second);
+  const hello = await second.take("hello");
+  assert.deepEqual(hello.inFlight.map((attempt) => attempt.requestId?.ulid), [requestId]);
+  await second.take("accepted");
+  held.finish("done");
+  assert.equal((await second.take("result")).success, true);
+  assert.deepEqual(
+    fixture.statuses.map(({ state, lastFailure }) => [state, lastFailure]),
+    ["connecting", "connected", "connecting", "connected"].map((state) => [state, undefined]),
+  );
+  second.acknowledge(requestId, 1);
+  fixture.stop.abort();
+  await fixture.running;
 });
 
 Deno.test("ConnectionSupervisor stops at once while it waits to try again", async () => {

@@ -6,7 +6,7 @@ import type { PalyraError } from "../identity/palyra_error.ts";
 import type { ReasonCode } from "../identity/reason_code.ts";
 import { TlsKey } from "../identity/tls_key.ts";
 import { systemClock, unixMs } from "../identity/unix_ms.ts";
-import { checkIssuedCertificate, type IssuedPairing } from "./issued_certificate_check.ts";
+import { checkIssuedCertificate, type IssuedToThisDevice } from "./issued_certificate_check.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -28,17 +28,18 @@ Deno.test("checkIssuedCertificate() takes the certificate that was asked for and
     ca.issueClientCertificate({ ...order, clientKind: "cli" }),
   ]);
   const server = await ca.issueServerCertificate({ names: [], addresses: [], validityMs: HOUR_MS });
-  const good: IssuedPairing = {
+  const good: IssuedToThisDevice = {
     certificatePem: own.certificatePem,
     caPem: ca.certificatePem,
     caFingerprint: ca.fingerprint,
     deviceId,
     tlsKey,
     now: systemClock(),
+    occasion: "pairing",
   };
   await checkIssuedCertificate(good);
 
-  const bad: [string, Partial<IssuedPairing>, ReasonCode][] = [
+  const bad: [string, Partial<IssuedToThisDevice>, ReasonCode][] = [
     ["of another CA", { certificatePem: foreign.certificatePem }, "daemon_untrusted"],
     ["with another CA", { caPem: stranger.certificatePem }, "daemon_untrusted"],
     ["with a CA that was not proven", { caFingerprint: fingerprintOf(new Uint8Array(1)) }, "daemon_untrusted"],
@@ -55,6 +56,12 @@ Deno.test("checkIssuedCertificate() takes the certificate that was asked for and
     // deno-lint-ignore no-await-in-loop -- one certificate after the other
     await assert.rejects(checkIssuedCertificate({ ...good, ...changes }), (error: PalyraError) => {
       assert.equal(error.code, code, what);
+      return true;
+    });
+    // deno-lint-ignore no-await-in-loop -- one certificate after the other
+    await assert.rejects(checkIssuedCertificate({ ...good, ...changes, occasion: "renewal" }), (error: PalyraError) => {
+      assert.equal(error.code, code, what);
+      assert.match(error.message, code === "clock_off" ? /tried again/ : /the one in use stays/);
       return true;
     });
   }

@@ -1,10 +1,12 @@
 import { X509Certificate } from "node:crypto";
-import { parseCertificateFacts } from "../identity/certificate_facts.ts";
+import { type CertificateFacts, parseCertificateFacts } from "../identity/certificate_facts.ts";
 import type { DeviceIdentity } from "../identity/device_identity.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { sameBytes } from "../identity/same_bytes.ts";
 import type { TlsKey } from "../identity/tls_key.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
+import type { ClientTlsMaterial } from "../transport/grpc/grpc_channel.ts";
+import { renewalDueAt } from "./renewal_schedule.ts";
 
 /** What a paired node shows to its daemon, and holds it to. Prints without its private keys. */
 export class NodeCredentials {
@@ -15,19 +17,22 @@ export class NodeCredentials {
   readonly trustedCaPem: string;
   /** The certificate's `notAfter`. */
   readonly expiresAt: UnixMs;
+  /** When the certificate is to be renewed. */
+  readonly renewsAt: UnixMs;
   readonly #tlsKeyPem: string;
 
   private constructor(
     identity: DeviceIdentity,
     certificatePem: string,
     trustedCaPem: string,
-    expiresAt: UnixMs,
+    facts: CertificateFacts,
     tlsKeyPem: string,
   ) {
     this.identity = identity;
     this.certificatePem = certificatePem;
     this.trustedCaPem = trustedCaPem;
-    this.expiresAt = expiresAt;
+    this.expiresAt = facts.notAfter;
+    this.renewsAt = renewalDueAt(facts);
     this.#tlsKeyPem = tlsKeyPem;
   }
 
@@ -39,21 +44,26 @@ export class NodeCredentials {
     readonly trustedCaPem: string;
   }): Promise<NodeCredentials> {
     const { identity, tlsKey, certificatePem, trustedCaPem } = parts;
-    const expiresAt = expiryOf(certificatePem, identity, tlsKey);
-    return new NodeCredentials(identity, certificatePem, trustedCaPem, expiresAt, await tlsKey.toPem());
+    const facts = ownFacts(certificatePem, identity, tlsKey);
+    return new NodeCredentials(identity, certificatePem, trustedCaPem, facts, await tlsKey.toPem());
   }
 
   /** The private key of the certificate, PKCS#8 PEM. */
   get tlsKeyPem(): string {
     return this.#tlsKeyPem;
   }
+
+  /** What a connection to the daemon shows, and believes. */
+  tlsMaterial(): ClientTlsMaterial {
+    return { caPem: [this.trustedCaPem], certificatePem: this.certificatePem, keyPem: this.#tlsKeyPem };
+  }
 }
 
-function expiryOf(certificatePem: string, identity: DeviceIdentity, tlsKey: TlsKey): UnixMs {
+function ownFacts(certificatePem: string, identity: DeviceIdentity, tlsKey: TlsKey): CertificateFacts {
   let cause: unknown;
   try {
     const facts = parseCertificateFacts(certificatePem);
-    if (facts.deviceId === identity.deviceId && isCertificateOfKey(certificatePem, tlsKey)) return facts.notAfter;
+    if (facts.deviceId === identity.deviceId && isCertificateOfKey(certificatePem, tlsKey)) return facts;
   } catch (thrown) {
     cause = thrown;
   }

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../identity/unix_ms.ts";
 import { GrpcDialer } from "../transport/grpc/grpc_dialer.ts";
 import { PROJECT_VERSION } from "../transport/program/version.ts";
 import { type CapabilityRegistry, CapabilityRunner } from "./capabilities/mod.ts";
+import { CertificateRenewal } from "./certificate_renewal.ts";
 import { type ConnectionStatus, ConnectionStatusFile } from "./connection_status.ts";
 import { ConnectionSupervisor, type DialTarget } from "./connection_supervisor.ts";
 import { hostPlatform } from "./host_platform.ts";
@@ -24,7 +25,7 @@ export interface NodeHostOptions {
   readonly deviceName?: string | undefined;
   /** Told once the host is ready to dial. */
   readonly onStart?: (record: NodeHostRecord) => void;
-  /** Told of each change of the connection. */
+  /** Told of each change of the connection, and of each renewal of the certificate that succeeds or fails. */
   readonly onStatus?: (status: ConnectionStatus) => void;
   readonly clock?: Clock;
   /** How long running work may take to finish when the host stops, in milliseconds. Default: 10,000. */
@@ -32,7 +33,7 @@ export interface NodeHostOptions {
 }
 
 /**
- * Runs the node host until `signal` aborts: connects, serves, and reconnects for ever. Rejects with `not_paired`,
+ * Runs the node host until `signal` aborts: connects, serves, renews its certificate, and reconnects for ever. Rejects with `not_paired`,
  * `state_damaged`, or the daemon's final word (`device_revoked`, `certificate_revoked`, `device_unknown`).
  */
 export async function runNodeHost(options: NodeHostOptions, signal: AbortSignal): Promise<void> {
@@ -47,8 +48,23 @@ export async function runNodeHost(options: NodeHostOptions, signal: AbortSignal)
   });
   const instanceId = newUlid();
   const statusFile = new ConnectionStatusFile(state.folder);
+  let connection: ConnectionStatus | undefined;
+  const tell = () => {
+    if (connection === undefined) return;
+    const status = { ...connection, renewalFailure: renewal.failure };
+    statusFile.put(status);
+    onStatus?.(status);
+  };
+  const renewal = new CertificateRenewal({
+    state,
+    record,
+    credentials,
+    reconnect: () => supervisor.reconnect(),
+    onChange: tell,
+    clock,
+  });
   const supervisor = new ConnectionSupervisor({
-    targets: targetsOf(record, credentials, clock),
+    targets: targetsOf(record, renewal, clock),
     desk,
     describe: async () => ({
       deviceId: record.deviceId,
@@ -59,19 +75,24 @@ export async function runNodeHost(options: NodeHostOptions, signal: AbortSignal)
       maxConcurrency,
       capabilities: await registry.declarations(),
     }),
-    certificateExpiresAt: credentials.expiresAt,
+    certificateExpiresAt: () => renewal.dialledExpiresAt,
     onStatus: (status) => {
-      statusFile.put(status);
-      onStatus?.(status);
+      connection = status;
+      tell();
+      renewal.connectionChanged(status.state === "connected");
     },
     clock,
     ...(graceMs !== undefined && { graceMs }),
   });
   await writeNodeHostProcess(state.folder, clock());
+  const ended = new AbortController();
+  const renewing = renewal.run(AbortSignal.any([signal, ended.signal]));
   try {
     onStart?.(record);
     await supervisor.run(signal);
   } finally {
+    ended.abort();
+    await renewing;
     await statusFile.flush();
     await removeNodeHostProcess(state.folder);
   }
@@ -96,9 +117,8 @@ function runnerOf(
   });
 }
 
-function targetsOf(record: NodeHostRecord, credentials: NodeCredentials, clock: Clock): DialTarget[] {
-  const { trustedCaPem, certificatePem, tlsKeyPem } = credentials;
-  const material = () => ({ caPem: [trustedCaPem], certificatePem, keyPem: tlsKeyPem });
+function targetsOf(record: NodeHostRecord, renewal: CertificateRenewal, clock: Clock): DialTarget[] {
+  const material = () => renewal.dialMaterial();
   return record.nodeEndpoints.map((endpoint) => ({
     endpoint,
     dialer: new GrpcDialer({ endpoint: parseEndpoint(endpoint), material, clock }),

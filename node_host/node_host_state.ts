@@ -6,6 +6,7 @@ import { SecretStore } from "../identity/secret_store.ts";
 import { TlsKey } from "../identity/tls_key.ts";
 import { prepareStateFolder } from "../transport/program/state_folder.ts";
 import { StateLock } from "../transport/program/state_lock.ts";
+import { type ClientKeyPair, ClientKeyPairStore } from "./client_key_pair.ts";
 import { removeConnectionStatus } from "./connection_status.ts";
 import { NodeCredentials } from "./node_credentials.ts";
 import {
@@ -15,26 +16,12 @@ import {
   removeNodeHostRecord,
   writeNodeHostRecord,
 } from "./node_host_record.ts";
+import { SECRET_NAMES, SECRETS_FOLDER } from "./node_secrets.ts";
 import { encodePendingPairing, parsePendingPairing, type PendingPairing } from "./pending_pairing.ts";
 
-/** The folder of the secrets within the state folder. */
-export const SECRETS_FOLDER = "secrets";
-
-/** The names of the secrets. */
-export const SECRET_NAMES = {
-  deviceIdentity: "device-identity.json",
-  tlsKey: "tls-key.pem",
-  clientCertificate: "client-certificate.pem",
-  trustedCa: "trusted-ca.pem",
-  pendingPairing: "pending-pairing.json",
-  pendingTlsKey: "pending-tls-key.pem",
-} as const;
-
 /** What a completed pairing leaves behind. */
-export interface CompletedPairing {
+export interface CompletedPairing extends ClientKeyPair {
   readonly record: NodeHostRecord;
-  readonly tlsKey: TlsKey;
-  readonly certificatePem: string;
   readonly trustedCaPem: string;
 }
 
@@ -51,11 +38,13 @@ export interface StoredPendingPairing {
 export class NodeHostState implements Disposable {
   readonly folder: string;
   readonly #secrets: SecretStore;
+  readonly #keyPair: ClientKeyPairStore;
   readonly #lock: StateLock;
 
   private constructor(folder: string, secrets: SecretStore, lock: StateLock) {
     this.folder = folder;
     this.#secrets = secrets;
+    this.#keyPair = new ClientKeyPairStore(secrets);
     this.#lock = lock;
   }
 
@@ -108,14 +97,13 @@ export class NodeHostState implements Disposable {
             "to finish it.",
       );
     }
-    const [identity, keyPem, certificatePem, trustedCaPem] = await Promise.all([
+    const [identity, keyPair, trustedCaPem] = await Promise.all([
       this.#identity(),
-      this.#readText(SECRET_NAMES.tlsKey),
-      this.#readText(SECRET_NAMES.clientCertificate),
+      this.#keyPair.read(),
       this.#readText(SECRET_NAMES.trustedCa),
     ]);
     if (
-      identity === undefined || keyPem === undefined || certificatePem === undefined || trustedCaPem === undefined ||
+      identity === undefined || keyPair === undefined || trustedCaPem === undefined ||
       identity.deviceId !== record.deviceId
     ) {
       throw new PalyraError(
@@ -124,7 +112,19 @@ export class NodeHostState implements Disposable {
           "again with `palyra-node pair --force`.",
       );
     }
-    return await NodeCredentials.of({ identity, tlsKey: await TlsKey.fromPem(keyPem), certificatePem, trustedCaPem });
+    return await NodeCredentials.of({ identity, ...keyPair, trustedCaPem });
+  }
+
+  /**
+   * Replaces key and certificate by a renewed pair, in one step: a crash leaves the old pair or the new one. Resolves
+   * with the new credentials once they are on the disk. Rejects with `state_damaged`, and changes nothing, when the pair
+   * is not this device's or does not match.
+   */
+  async renewCredentials(current: NodeCredentials, renewed: ClientKeyPair): Promise<NodeCredentials> {
+    const { identity, trustedCaPem } = current;
+    const credentials = await NodeCredentials.of({ identity, ...renewed, trustedCaPem });
+    await this.#keyPair.replace(renewed);
+    return credentials;
   }
 
   /** The pairing that waits for approval, if there is one. */
@@ -159,8 +159,7 @@ export class NodeHostState implements Disposable {
 
   /** Stores a completed pairing, and forgets the pending one only when all of it is on the disk. */
   async completePairing(pairing: CompletedPairing): Promise<void> {
-    await this.#writeText(SECRET_NAMES.tlsKey, await pairing.tlsKey.toPem());
-    await this.#writeText(SECRET_NAMES.clientCertificate, pairing.certificatePem);
+    await this.#keyPair.replace(pairing);
     await this.#writeText(SECRET_NAMES.trustedCa, pairing.trustedCaPem);
     await this.writeRecord(pairing.record);
     await removeConnectionStatus(this.folder);

@@ -8,7 +8,8 @@ import type { ReasonCode } from "../identity/reason_code.ts";
 import { TlsKey } from "../identity/tls_key.ts";
 import { systemClock, unixMs } from "../identity/unix_ms.ts";
 import { statusPath } from "./connection_status.ts";
-import { type CompletedPairing, NodeHostState, SECRET_NAMES, SECRETS_FOLDER } from "./node_host_state.ts";
+import { type CompletedPairing, NodeHostState } from "./node_host_state.ts";
+import { SECRET_NAMES, SECRETS_FOLDER } from "./node_secrets.ts";
 import { TestFolder } from "./testing/test_folder.ts";
 
 const AT = unixMs(1_790_000_000_000);

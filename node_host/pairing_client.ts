@@ -227,6 +227,7 @@ export class PairingClient {
       deviceId: identity.deviceId,
       tlsKey,
       now,
+      occasion: "pairing",
     });
     const record: NodeHostRecord = {
       ...recordOf({ ...pending, nodeEndpoints: parseNodeEndpoints(issued.nodeEndpoints) }, identity),

@@ -1,12 +1,13 @@
 import { join } from "node:path";
-import { parseCertificateFacts } from "../identity/certificate_facts.ts";
+import { type CertificateFacts, parseCertificateFacts } from "../identity/certificate_facts.ts";
 import { stateError } from "../identity/state_error.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
 import { type ConnectionStatus, readConnectionStatus } from "./connection_status.ts";
 import { findNodeHostProcess, type NodeHostProcess } from "./node_host_process.ts";
 import { type NodeHostRecord, readNodeHostRecord } from "./node_host_record.ts";
-import { SECRET_NAMES, SECRETS_FOLDER } from "./node_host_state.ts";
+import { SECRET_NAMES, SECRETS_FOLDER } from "./node_secrets.ts";
 import { parsePendingPairing, type PendingPairing } from "./pending_pairing.ts";
+import { renewalDueAt } from "./renewal_schedule.ts";
 
 /** How this host stands, from what lies in its state folder. */
 export interface StatusReport {
@@ -15,6 +16,8 @@ export interface StatusReport {
   readonly pending: PendingPairing | undefined;
   /** The certificate's `notAfter`. */
   readonly certificateExpiresAt: UnixMs | undefined;
+  /** When a running host renews the certificate. */
+  readonly certificateRenewsAt: UnixMs | undefined;
   /** The process that runs the host. */
   readonly process: NodeHostProcess | undefined;
   /** What that process last said, or the last one before it. */
@@ -32,16 +35,18 @@ export async function readStatusReport(stateFolder: string): Promise<StatusRepor
   const [record, pending, certificate, process, connection] = await Promise.all([
     readNodeHostRecord(stateFolder),
     readPending(stateFolder),
-    readIfThere(join(stateFolder, SECRETS_FOLDER, SECRET_NAMES.clientCertificate)),
+    readCertificate(stateFolder),
     findNodeHostProcess(stateFolder),
     readConnectionStatus(stateFolder),
   ]);
   const paired = record?.pairedAt !== undefined;
+  const facts = paired && certificate !== undefined ? factsOf(certificate) : undefined;
   return {
     stateFolder,
     record,
     pending,
-    certificateExpiresAt: paired && certificate !== undefined ? expiryOf(certificate) : undefined,
+    certificateExpiresAt: facts?.notAfter,
+    certificateRenewsAt: facts === undefined ? undefined : renewalDueAt(facts),
     process,
     connection,
     paired,
@@ -55,9 +60,15 @@ async function readPending(stateFolder: string): Promise<PendingPairing | undefi
   return bytes === undefined ? undefined : parsePendingPairing(bytes, path);
 }
 
-function expiryOf(certificate: Uint8Array): UnixMs | undefined {
+async function readCertificate(stateFolder: string): Promise<Uint8Array | undefined> {
+  const secret = (name: string) => readIfThere(join(stateFolder, SECRETS_FOLDER, name));
+  // There only after a crash during a switch, which the next start finishes.
+  return await secret(SECRET_NAMES.nextKeyPair) ?? await secret(SECRET_NAMES.clientCertificate);
+}
+
+function factsOf(certificate: Uint8Array): CertificateFacts | undefined {
   try {
-    return parseCertificateFacts(new TextDecoder().decode(certificate)).notAfter;
+    return parseCertificateFacts(new TextDecoder().decode(certificate));
   } catch {
     // `run` says what is wrong with it and what to do.
     return undefined;

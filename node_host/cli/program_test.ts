@@ -116,6 +116,8 @@ Deno.test("palyra-node run serves the daemon, and SIGTERM drains and ends it wit
   const connected = await fixture.untilConnected();
   const [report] = connected.documents;
   assert.equal(report?.["connected"], true);
+  assert.ok(Number(report["cert_renews_at_unix_ms"]) > Date.now());
+  assert.ok(Number(report["cert_renews_at_unix_ms"]) < Number(report["cert_expires_at_unix_ms"]));
   assert.equal((report?.["connection"] as Record<string, unknown>)["epoch"], 5);
   assert.equal((await fixture.run("run").end).code, 7);
   assert.equal((await fixture.run("unpair", "--local").end).code, 7);

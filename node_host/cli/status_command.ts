@@ -55,6 +55,7 @@ export function statusJson(report: StatusReport): Readonly<Record<string, unknow
     paired_at_unix_ms: record?.pairedAt ?? null,
     installed_at_unix_ms: record?.installedAt ?? null,
     cert_expires_at_unix_ms: report.certificateExpiresAt ?? null,
+    cert_renews_at_unix_ms: report.certificateRenewsAt ?? null,
     pid: process?.pid ?? null,
     started_at_unix_ms: process?.startedAt ?? null,
     connection: connection === undefined ? null : connectionJson(connection),
@@ -66,6 +67,7 @@ export function statusJson(report: StatusReport): Readonly<Record<string, unknow
 }
 
 function connectionJson(connection: ConnectionStatus): Readonly<Record<string, unknown>> {
+  const { renewalFailure } = connection;
   return {
     state: connection.state,
     transport: connection.transport ?? null,
@@ -74,6 +76,11 @@ function connectionJson(connection: ConnectionStatus): Readonly<Record<string, u
     epoch: connection.epoch ?? null,
     last_error: connection.lastFailure ?? null,
     next_retry_unix_ms: connection.nextTryAt ?? null,
+    renewal_error: renewalFailure === undefined ? null : {
+      code: renewalFailure.code,
+      message: renewalFailure.message,
+      next_retry_unix_ms: renewalFailure.nextTryAt,
+    },
   };
 }
 
@@ -89,24 +96,45 @@ export function statusLines(report: StatusReport, now: UnixMs): string[] {
   if (pending !== undefined) {
     rows.push(["request", `${pending.sessionId}, made ${relativeTime(pending.requestedAt, now)}`]);
   }
+  const renewalFailure = renewalFailureOf(report, now);
   if (report.certificateExpiresAt !== undefined) {
-    const expired = report.certificateExpiresAt < now;
-    rows.push(["certificate", `${expired ? "expired" : "expires"} ${relativeTime(report.certificateExpiresAt, now)}`]);
+    rows.push(["certificate", certificateText(report, report.certificateExpiresAt, now)]);
   }
+  if (renewalFailure !== undefined) rows.push(["renewal error", renewalFailure.message]);
   if (process !== undefined) {
     rows.push(["process", `${process.pid}, started ${relativeTime(process.startedAt, now)}`]);
   }
   if (connection !== undefined && report.paired) rows.push(...connectionRows(report, connection, now));
+  const errors = [connection?.lastFailure, renewalFailure].flatMap((failure) => failure?.message ?? []);
   const { bold, red } = coloursFor(Deno.stdout);
   return tableLines({
     columns: [{ title: "", paint: bold }, {
       title: "",
-      paint: (shown, cell) => cell === connection?.lastFailure?.message ? red(shown) : shown,
+      paint: (shown, cell) => errors.includes(cell) ? red(shown) : shown,
     }],
     rows,
     // Errors are for reading to their end.
-    width: connection?.lastFailure === undefined ? terminalWidth() : undefined,
+    width: errors.length === 0 ? terminalWidth() : undefined,
   });
+}
+
+function certificateText(report: StatusReport, expiresAt: UnixMs, now: UnixMs): string {
+  if (expiresAt < now) return `expired ${relativeTime(expiresAt, now)}`;
+  const expires = `expires ${relativeTime(expiresAt, now)}`;
+  if (report.process === undefined) return `${expires}; it is renewed while palyra-node runs`;
+  const failure = renewalFailureOf(report, now);
+  if (failure !== undefined) return `${expires}; renewing it failed, next try ${relativeTime(failure.nextTryAt, now)}`;
+  const { certificateRenewsAt: renewsAt } = report;
+  if (renewsAt === undefined || renewsAt <= now) {
+    return `${expires}, renews ${report.connected ? "now" : "once connected"}`;
+  }
+  return `${expires}, renews ${relativeTime(renewsAt, now)}`;
+}
+
+/** Only what the process that runs now has to say of a certificate that still can be renewed. */
+function renewalFailureOf({ process, connection, certificateExpiresAt }: StatusReport, now: UnixMs) {
+  const alive = process !== undefined && certificateExpiresAt !== undefined && certificateExpiresAt >= now;
+  return alive ? connection?.renewalFailure : undefined;
 }
 
 function connectionRows(report: StatusReport, connection: ConnectionStatus, now: UnixMs): string[][] {

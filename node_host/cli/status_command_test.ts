@@ -22,6 +22,7 @@ const CONNECTED: StatusReport = {
   },
   pending: undefined,
   certificateExpiresAt: unixMs(NOW + 5 * HOUR_MS),
+  certificateRenewsAt: unixMs(NOW + 2 * HOUR_MS),
   process: { pid: 4711, processStartTime: "1", startedAt: before(HOUR_MS) },
   connection: {
     state: "connected",
@@ -44,7 +45,7 @@ Deno.test("statusLines() says what a connected host is connected to and for how 
     `device: box (${CONNECTED.record?.deviceId})`,
     "daemon: daemon.example:7444",
     "paired: 2 d ago",
-    "certificate: expires in 5 h",
+    "certificate: expires in 5 h, renews in 2 h",
     "process: 4711, started 1 h ago",
     "connected: over grpc, since 3 min ago",
   ]);
@@ -75,12 +76,46 @@ Deno.test("statusLines() tells why a host is not connected, and when it tries ag
   assert.ok(!stopped.some((line) => line.startsWith("next try")));
 });
 
+Deno.test("statusLines() and statusJson() tell when the certificate is renewed, and why it was not", () => {
+  const certificate = (report: StatusReport) => words(report).filter((line) => /^(certificate|renewal)/.test(line));
+  const { connection } = CONNECTED;
+  assert.ok(connection);
+  assert.deepEqual(certificate({ ...CONNECTED, process: undefined, connected: false }), [
+    "certificate: expires in 5 h; it is renewed while palyra-node runs",
+  ]);
+  const due = { ...CONNECTED, certificateRenewsAt: before(HOUR_MS) };
+  assert.deepEqual(certificate(due), ["certificate: expires in 5 h, renews now"]);
+  assert.deepEqual(certificate({ ...due, connected: false }), ["certificate: expires in 5 h, renews once connected"]);
+  const renewalFailure = {
+    code: "rate_limited" as const,
+    message: "The device has 8 valid certificates; use one of them.",
+    nextTryAt: unixMs(NOW + 180_000),
+  };
+  const failing = { ...due, connection: { ...connection, renewalFailure } };
+  assert.deepEqual(certificate(failing), [
+    "certificate: expires in 5 h; renewing it failed, next try in 3 min",
+    "renewal error: The device has 8 valid certificates; use one of them.",
+  ]);
+  assert.deepEqual(certificate({ ...failing, certificateExpiresAt: before(HOUR_MS) }), [
+    "certificate: expired 1 h ago",
+  ]);
+  const json = statusJson(failing);
+  assert.equal(json["cert_renews_at_unix_ms"], before(HOUR_MS));
+  assert.deepEqual((json["connection"] as Record<string, unknown>)["renewal_error"], {
+    code: renewalFailure.code,
+    message: renewalFailure.message,
+    next_retry_unix_ms: renewalFailure.nextTryAt,
+  });
+  assert.equal((statusJson(CONNECTED)["connection"] as Record<string, unknown>)["renewal_error"], null);
+});
+
 Deno.test("statusLines() and statusJson() tell a host that waits for its approval from one that never paired", () => {
   const unpaired: StatusReport = {
     stateFolder: "/state/node-host",
     record: undefined,
     pending: undefined,
     certificateExpiresAt: undefined,
+    certificateRenewsAt: undefined,
     process: undefined,
     connection: undefined,
     paired: false,

@@ -1,10 +1,15 @@
 import type { CertificateAuthority } from "../../identity/certificate_authority.ts";
 import type { PalyraError } from "../../identity/palyra_error.ts";
-import { NodeServiceService, type RevokeDevicePairingRequest } from "../../proto/gen/node.ts";
+import {
+  NodeServiceService,
+  type RevokeDevicePairingRequest,
+  type RotateDeviceCertificateRequest,
+} from "../../proto/gen/node.ts";
 import { nodeStreamHandler } from "../../transport/grpc/grpc_daemon_session.ts";
 import { GrpcListener } from "../../transport/grpc/grpc_listener.ts";
 import { unaryHandler } from "../../transport/grpc/unary_handler.ts";
 import { ScriptedDaemon } from "./scripted_daemon.ts";
+import { ScriptedIssuer } from "./scripted_issuer.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -14,17 +19,20 @@ export class NodeListener implements AsyncDisposable {
   readonly #sessions: ScriptedDaemon[];
   readonly #waiting: ((daemon: ScriptedDaemon) => void)[];
   readonly revoked: string[];
+  readonly issuer: ScriptedIssuer;
 
   private constructor(
     listener: GrpcListener,
     sessions: ScriptedDaemon[],
     waiting: ((daemon: ScriptedDaemon) => void)[],
     revoked: string[],
+    issuer: ScriptedIssuer,
   ) {
     this.#listener = listener;
     this.#sessions = sessions;
     this.#waiting = waiting;
     this.revoked = revoked;
+    this.issuer = issuer;
   }
 
   static async start(ca: CertificateAuthority, authorize: () => PalyraError | undefined = () => undefined) {
@@ -32,6 +40,7 @@ export class NodeListener implements AsyncDisposable {
     const sessions: ScriptedDaemon[] = [];
     const waiting: ((daemon: ScriptedDaemon) => void)[] = [];
     const revoked: string[] = [];
+    const issuer = new ScriptedIssuer(ca);
     const listener = await GrpcListener.start({
       hostname: "127.0.0.1",
       port: 0,
@@ -57,10 +66,14 @@ export class NodeListener implements AsyncDisposable {
             revoked.push(request.deviceId?.ulid ?? "");
             return { v: 1, revoked: true, reason: "revoked" };
           }),
+          rotateDeviceCertificate: unaryHandler(
+            authorize,
+            (request: RotateDeviceCertificateRequest, { peer }) => issuer.rotate(request, peer.fingerprint),
+          ),
         }),
       onRefused: () => {},
     });
-    return new NodeListener(listener, sessions, waiting, revoked);
+    return new NodeListener(listener, sessions, waiting, revoked, issuer);
   }
 
   get endpoint(): string {

@@ -1,0 +1,184 @@
+import { getLogger } from "@logtape/logtape";
+import { parseCertificateFacts } from "../identity/certificate_facts.ts";
+import { PalyraError } from "../identity/palyra_error.ts";
+import { type Clock, systemClock, type UnixMs, unixMs } from "../identity/unix_ms.ts";
+import type { ClientTlsMaterial } from "../transport/grpc/grpc_channel.ts";
+import { ReconnectBackoff } from "../transport/program/reconnect_backoff.ts";
+import type { ClientKeyPair } from "./client_key_pair.ts";
+import type { RenewalFailure } from "./connection_status.ts";
+import type { NodeCredentials } from "./node_credentials.ts";
+import type { NodeHostRecord } from "./node_host_record.ts";
+import type { NodeHostState } from "./node_host_state.ts";
+import { MAX_RENEWAL_RETRY_MS, nextRenewalStep, type RenewalStep } from "./renewal_schedule.ts";
+import { requestKeyPair } from "./renewed_key_pair.ts";
+
+const logger = getLogger(["palyra", "node_host", "certificate"]);
+
+const FIRST_RETRY_MS = 1_000;
+
+/** What {@linkcode CertificateRenewal} needs. */
+export interface CertificateRenewalOptions {
+  readonly state: NodeHostState;
+  readonly record: NodeHostRecord;
+  /** Those to start with. */
+  readonly credentials: NodeCredentials;
+  /** Ends the session that stands and opens another one at once. */
+  readonly reconnect: () => void;
+  /** Told when a renewal has succeeded or failed. */
+  readonly onChange?: () => void;
+  readonly clock?: Clock;
+  /** Default: full jitter, 1 s to 5 min. */
+  readonly backoff?: ReconnectBackoff;
+}
+
+/**
+ * Keeps this machine's certificate valid while the host runs (design section 3): renews it at 2/3 of its life with a new
+ * key, and hands the newest one to each dial.
+ *
+ * It asks only while a session stands: when none does, the daemon cannot be reached, and the supervisor tries that
+ * already. The session goes on with the certificate with which it was opened, until less than a minute of that is left.
+ * Then it is opened again, because no session should outlive what let it in; running work goes on meanwhile.
+ */
+export class CertificateRenewal {
+  readonly #options: CertificateRenewalOptions;
+  readonly #clock: Clock;
+  readonly #backoff: ReconnectBackoff;
+  #credentials: NodeCredentials;
+  #dialled: NodeCredentials;
+  #connected = false;
+  #obtainedAt: UnixMs | undefined;
+  /** Issued, but the disk would not take it; asking for another one would use up the daemon's patience. */
+  #unstored: ClientKeyPair | undefined;
+  #failure: RenewalFailure | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(options: CertificateRenewalOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#backoff = options.backoff ?? new ReconnectBackoff({ baseMs: FIRST_RETRY_MS, maxMs: MAX_RENEWAL_RETRY_MS });
+    this.#credentials = options.credentials;
+    this.#dialled = options.credentials;
+  }
+
+  /** The newest credentials, all of which is on the disk. */
+  get credentials(): NodeCredentials {
+    return this.#credentials;
+  }
+
+  /** `notAfter` of the certificate that the last dial showed. */
+  get dialledExpiresAt(): UnixMs {
+    return this.#dialled.expiresAt;
+  }
+
+  /** Why the last try failed; undefined when none has failed since the last success. */
+  get failure(): RenewalFailure | undefined {
+    return this.#failure;
+  }
+
+  /** What a dial that begins now shows: the newest. */
+  dialMaterial(): ClientTlsMaterial {
+    this.#dialled = this.#credentials;
+    return this.#dialled.tlsMaterial();
+  }
+
+  /** Tells whether a session stands. A renewal that is due begins as soon as one does. */
+  connectionChanged(connected: boolean): void {
+    if (connected === this.#connected) return;
+    this.#connected = connected;
+    this.#wake?.();
+  }
+
+  /** Renews until `signal` aborts; never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const step = this.#nextStep();
+      switch (step.kind) {
+        case "wait":
+          // deno-lint-ignore no-await-in-loop -- one step after the other
+          await this.#pause(step.ms, signal);
+          break;
+        case "renew":
+          // deno-lint-ignore no-await-in-loop -- one step after the other
+          await this.#renew(signal);
+          break;
+        case "reconnect":
+          logger.info("Connecting again: the certificate of this session is about to expire, and a new one is there.");
+          this.#connected = false;
+          this.#options.reconnect();
+          break;
+      }
+    }
+  }
+
+  #nextStep(): RenewalStep {
+    const { renewsAt, expiresAt } = this.#credentials;
+    return nextRenewalStep({
+      now: this.#clock(),
+      connected: this.#connected,
+      renewsAt,
+      expiresAt,
+      obtainedAt: this.#obtainedAt,
+      sessionExpiresAt: this.#dialled === this.#credentials ? undefined : this.#dialled.expiresAt,
+      retryAt: this.#failure?.nextTryAt,
+    });
+  }
+
+  async #renew(signal: AbortSignal): Promise<void> {
+    const { state, record } = this.#options;
+    const order = { record, credentials: this.#credentials, clock: this.#clock };
+    try {
+      this.#unstored = this.#stillToStore() ?? await requestKeyPair(order, signal);
+      this.#credentials = await state.renewCredentials(this.#credentials, this.#unstored);
+    } catch (thrown) {
+      if (!signal.aborted) this.#failed(PalyraError.from(thrown));
+      return;
+    }
+    this.#unstored = undefined;
+    this.#failure = undefined;
+    this.#obtainedAt = this.#clock();
+    this.#backoff.reset();
+    logger.info("The certificate was renewed; the new one is valid until {expiresAt} and serves the next connection.", {
+      expiresAt: new Date(this.#credentials.expiresAt).toISOString(),
+    });
+    this.#options.onChange?.();
+  }
+
+  #stillToStore(): ClientKeyPair | undefined {
+    const pair = this.#unstored;
+    if (pair === undefined) return undefined;
+    return parseCertificateFacts(pair.certificatePem).notAfter > this.#clock() ? pair : undefined;
+  }
+
+  #failed(failure: PalyraError): void {
+    // Said once, however often the same thing happens.
+    const repeated = this.#failure?.code === failure.code;
+    const nextTryAt = unixMs(this.#clock() + this.#backoff.nextDelayMs());
+    this.#failure = { code: failure.code, message: failure.message, nextTryAt };
+    const properties = {
+      reason: failure.message,
+      code: failure.code,
+      expiresAt: new Date(this.#credentials.expiresAt).toISOString(),
+      cause: failure.cause,
+    };
+    const sentence = "The certificate could not be renewed; the one in use is valid until {expiresAt}. {reason}";
+    if (repeated) logger.debug(sentence, properties);
+    else logger.warning(sentence, properties);
+    this.#options.onChange?.();
+  }
+
+  /** Shorter when a session comes or goes. */
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const end = () => resolve();
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end, { once: true });
+    this.#wake = end;
+    try {
+      await promise;
+    } finally {
+      this.#wake = undefined;
+      signal.removeEventListener("abort", end);
+      clearTimeout(timer);
+    }
+  }
+}
