@@ -115,8 +115,8 @@ function ownCertificateFault(error: PalyraError, { certificatePem }: ClientTlsMa
   if (now > validToDate.getTime()) {
     return new PalyraError(
       "certificate_expired",
-      `This machine's certificate expired at ${validToDate.toISOString()}. It is renewed over the enrolment port; ` +
-        "check that the daemon's enrolment listener is reachable, or pair again.",
+      `This machine's certificate expired at ${validToDate.toISOString()}, while it was off or could not reach its ` +
+        "daemon. Pair it again: `palyra-node pair --force`.",
       { cause: error },
     );
   }

@@ -1,13 +1,10 @@
 import { Server } from "@grpc/grpc-js";
 import type { Fingerprint } from "../../identity/fingerprint.ts";
-import { KEEP_ALIVE_MS, MAX_CONCURRENT_STREAMS_PER_CONNECTION, MAX_GRPC_MESSAGE_BYTES } from "../transport_limits.ts";
+import { ENROLMENT_LIMITS, KEEP_ALIVE_MS, type ListenerLimits, NODE_RPC_LIMITS } from "../transport_limits.ts";
 import { assertTestedRuntime } from "./deno_version.ts";
 import { installHttp2Guard } from "./http2_guard.ts";
 import { checkClientsAreVerified } from "./self_check.ts";
 import { type ConnectionControl, type FrontMode, type OnRefused, TlsFront, type TlsMaterial } from "./tls_front.ts";
-
-/** A connection without a call on it is closed after this time, in milliseconds. */
-const IDLE_CONNECTION_MS = 300_000;
 
 /** What a {@linkcode GrpcListener} is started with. */
 export interface GrpcListenerOptions {
@@ -21,6 +18,10 @@ export interface GrpcListenerOptions {
   readonly services: (server: Server, connections: ConnectionControl) => void;
   /** Hears of each connection that was not let in; to be logged. */
   readonly onRefused: OnRefused;
+  /**
+   * Defaults to {@linkcode NODE_RPC_LIMITS} for a mutual listener and to {@linkcode ENROLMENT_LIMITS} for any other.
+   */
+  readonly limits?: ListenerLimits;
 }
 
 /** A gRPC server on one port, with the TLS and the limits that every listener of the daemon has. */
@@ -44,19 +45,21 @@ export class GrpcListener implements ConnectionControl {
   static async start(options: GrpcListenerOptions): Promise<GrpcListener> {
     assertTestedRuntime();
     installHttp2Guard();
+    const limits = options.limits ?? (options.mode.kind === "mutual" ? NODE_RPC_LIMITS : ENROLMENT_LIMITS);
     const server = new Server({
-      "grpc.max_receive_message_length": MAX_GRPC_MESSAGE_BYTES,
-      "grpc.max_send_message_length": MAX_GRPC_MESSAGE_BYTES,
-      "grpc.max_concurrent_streams": MAX_CONCURRENT_STREAMS_PER_CONNECTION,
+      "grpc.max_receive_message_length": limits.maxMessageBytes,
+      "grpc.max_send_message_length": limits.maxMessageBytes,
+      "grpc.max_concurrent_streams": limits.maxConcurrentStreams,
       "grpc.keepalive_time_ms": KEEP_ALIVE_MS,
       "grpc.keepalive_timeout_ms": KEEP_ALIVE_MS,
-      "grpc.max_connection_idle_ms": IDLE_CONNECTION_MS,
+      "grpc.max_connection_idle_ms": limits.idleConnectionMs,
     });
     // The self-check is refused by design; only what comes after it is news.
     let checked = options.mode.kind !== "mutual";
     const front = new TlsFront(server, {
       mode: options.mode,
       tls: options.tls,
+      limits,
       onRefused: (remoteAddress, refusal) => {
         if (checked) options.onRefused(remoteAddress, refusal);
       },

@@ -1,13 +1,26 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import http2 from "node:http2";
 import * as grpc from "@grpc/grpc-js";
 import { PalyraError } from "../../identity/palyra_error.ts";
-import { NodeServiceService, type RegisterNodeRequest, RegisterNodeResponse } from "../../proto/gen/node.ts";
+import {
+  BeginPairingSessionResponse,
+  GetPairingRequestStatusResponse,
+  NodeServiceService,
+  type RegisterNodeRequest,
+  RegisterNodeResponse,
+} from "../../proto/gen/node.ts";
+import { ENROLMENT_LIMITS, type ListenerLimits, NODE_RPC_LIMITS } from "../transport_limits.ts";
 import { mutualCredentials, pinnedCaCredentials } from "./grpc_channel.ts";
 import { GrpcListener } from "./grpc_listener.ts";
-import { startListener } from "./testing/listener_fixture.ts";
+import { callServerStream } from "./server_stream_call.ts";
+import { openServerStreamHandler } from "./server_stream_handler.ts";
+import { type ListenerFixture, startListener } from "./testing/listener_fixture.ts";
 import { connectRaw } from "./testing/raw_tls_client.ts";
 import { nodeClient } from "./testing/test_clients.ts";
 import { testMaterial } from "./testing/test_material.ts";
+import type { TestIdentity } from "./testing/test_pki.ts";
+import type { FrontMode } from "./tls_front.ts";
 import { callUnary } from "./unary_call.ts";
 import { openUnaryHandler, unaryHandler } from "./unary_handler.ts";
 
@@ -24,6 +37,60 @@ const sayPeer = unaryHandler<RegisterNodeRequest, RegisterNodeResponse>(
   () => undefined,
   (_, { peer, remoteAddress }) => RegisterNodeResponse.create({ reason: `${peer.fingerprint} ${remoteAddress}` }),
 );
+
+/** An enrolment listener; its WatchPairingRequest waits for `decision`. */
+function startEnrolment(
+  limits: Partial<ListenerLimits> = {},
+  decision: Promise<void> = Promise.resolve(),
+): Promise<ListenerFixture> {
+  return startListener({
+    mode: { kind: "server-only" },
+    limits: { ...ENROLMENT_LIMITS, ...limits },
+    services: (server) =>
+      server.addService(NodeServiceService, {
+        beginPairingSession: openUnaryHandler(() => BeginPairingSessionResponse.create()),
+        watchPairingRequest: openServerStreamHandler(async function* () {
+          yield GetPairingRequestStatusResponse.create({ reason: "waiting" });
+          await decision;
+          yield GetPairingRequestStatusResponse.create({ reason: "decided" });
+        }),
+      }),
+  });
+}
+
+/** An HTTP/2 client that is no gRPC client. */
+function rawSession(port: number, identity?: TestIdentity): http2.ClientHttp2Session {
+  const session = http2.connect(`https://127.0.0.1:${port}`, {
+    rejectUnauthorized: false,
+    ...(identity === undefined ? {} : { cert: identity.certificatePem, key: identity.keyPem }),
+  });
+  session.on("error", () => {});
+  return session;
+}
+
+/** Resolves at the end of a session, however it came about. */
+function closeOf(session: http2.ClientHttp2Session): Promise<void> {
+  return new Promise((resolve) => session.once("close", resolve));
+}
+
+/** A call whose request is not ended. */
+function rawCall(session: http2.ClientHttp2Session, method: string): http2.ClientHttp2Stream {
+  const call = session.request({
+    ":method": "POST",
+    ":path": `/palyra.node.v1.NodeService/${method}`,
+    "content-type": "application/grpc",
+    "te": "trailers",
+  });
+  call.on("error", () => {});
+  return call;
+}
+
+/** The first bytes of a message that says it has `length` bytes (gRPC over HTTP/2, "Length-Prefixed-Message"). */
+function messageStart(length: number): Uint8Array {
+  const bytes = new Uint8Array(5);
+  new DataView(bytes.buffer).setUint32(1, length);
+  return bytes;
+}
 
 Deno.test("GrpcListener serves a paired client and knows its certificate and address", async () => {
   const { client: material, clientIdentity } = await testMaterial();
@@ -141,6 +208,93 @@ Deno.test("GrpcListener.close() drops calls that outlast the grace", async () =>
   const rejected = assert.rejects(call, PalyraError);
   await fixture.listener.close({ graceMs: 20 });
   await rejected;
+});
+
+Deno.test("GrpcListener has the limits of strangers without client certificates, of devices with them", async () => {
+  const settingsOf = async (mode: FrontMode["kind"]) => {
+    const { clientIdentity } = await testMaterial();
+    await using fixture = await startListener({
+      mode: mode === "mutual" ? { kind: mode, authorize: () => undefined } : { kind: mode },
+      services: () => {},
+    });
+    const session = rawSession(fixture.port, mode === "mutual" ? clientIdentity : undefined);
+    const [{ maxConcurrentStreams }] = await once(session, "remoteSettings") as [http2.Settings];
+    session.destroy();
+    return maxConcurrentStreams;
+  };
+  assert.equal(await settingsOf("server-only"), ENROLMENT_LIMITS.maxConcurrentStreams);
+  assert.equal(await settingsOf("mutual"), NODE_RPC_LIMITS.maxConcurrentStreams);
+});
+
+Deno.test("GrpcListener for strangers refuses a message of over 64 KiB by its length alone", async () => {
+  await using fixture = await startEnrolment();
+  const session = rawSession(fixture.port);
+  const call = rawCall(session, "BeginPairingSession");
+  // No more than the length prefix is ever sent.
+  call.write(messageStart(64 * 1024 + 1));
+  const [headers] = await once(call, "response") as [http2.IncomingHttpHeaders];
+  assert.equal(headers["grpc-status"], String(grpc.status.RESOURCE_EXHAUSTED));
+  session.destroy();
+});
+
+Deno.test("GrpcListener for strangers lets eight connections of one source in", async () => {
+  await using fixture = await startEnrolment();
+  const sessions = Array.from({ length: ENROLMENT_LIMITS.maxConnectionsPerAddress }, () => rawSession(fixture.port));
+  await Promise.all(sessions.map((session) => once(session, "remoteSettings")));
+  assert.equal((await connectRaw(fixture.port)).answered, false);
+  assert.deepEqual(fixture.refusals.map(({ code }) => code), ["connection_limit"]);
+  for (const session of sessions) session.destroy();
+});
+
+const UNFINISHED: { name: string; method: string; promisedBytes: number }[] = [
+  { name: "a unary request", method: "BeginPairingSession", promisedBytes: 100 },
+  { name: "the request of a stream", method: "WatchPairingRequest", promisedBytes: 100 },
+  { name: "a request that was refused", method: "BeginPairingSession", promisedBytes: 2 ** 30 },
+];
+
+for (const { name, method, promisedBytes } of UNFINISHED) {
+  Deno.test(`GrpcListener for strangers drops a connection on which ${name} stays unfinished`, async () => {
+    await using fixture = await startEnrolment({ requestTimeoutMs: 50 });
+    const session = rawSession(fixture.port);
+    const closed = closeOf(session);
+    rawCall(session, method).write(messageStart(promisedBytes));
+    await closed;
+  });
+}
+
+Deno.test("GrpcListener for strangers drops a connection that sends more than one message on a call", async () => {
+  await using fixture = await startEnrolment({ requestTimeoutMs: 600_000 });
+  for (const method of ["BeginPairingSession", "WatchPairingRequest"]) {
+    const session = rawSession(fixture.port);
+    const closed = closeOf(session);
+    const call = rawCall(session, method);
+    let answered = false;
+    call.on("response", () => answered = true);
+    // An empty message, and the first byte of the next; in pieces, as they may come.
+    call.write(messageStart(0).subarray(0, 2));
+    call.write(Uint8Array.of(...messageStart(0).subarray(2), 0));
+    // deno-lint-ignore no-await-in-loop -- one call after the other
+    await closed;
+    assert.equal(answered, false);
+  }
+});
+
+Deno.test("GrpcListener for strangers keeps a stream whose request is complete", async () => {
+  const { ca } = await testMaterial();
+  const answer = Promise.withResolvers<void>();
+  await using fixture = await startEnrolment({ requestTimeoutMs: 50 }, answer.promise);
+  using client = nodeClient(fixture.port, pinnedCaCredentials([ca.certificatePem]));
+  const request = { v: 1, sessionId: "s", deviceId: undefined, replay: undefined };
+  const watch = callServerStream(client, client.watchPairingRequest, request);
+  assert.equal((await watch.next()).value?.reason, "waiting");
+  // The time of this one begins later, and when it is over the other's would be too.
+  const session = rawSession(fixture.port);
+  const closed = closeOf(session);
+  rawCall(session, "BeginPairingSession").write(messageStart(100));
+  await closed;
+  answer.resolve();
+  assert.equal((await watch.next()).value?.reason, "decided");
+  await watch.return();
 });
 
 Deno.test("GrpcListener.start() rejects with listen_failed for a port in use and an address of another machine", async () => {

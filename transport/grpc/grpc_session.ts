@@ -4,6 +4,7 @@ import { PalyraError } from "../../identity/palyra_error.ts";
 import type { ReasonCode } from "../../identity/reason_code.ts";
 import type { PeerCertificate, Session, SessionEnd } from "../session.ts";
 import { MAX_GRPC_MESSAGE_BYTES, MAX_SESSION_BACKLOG_BYTES } from "../transport_limits.ts";
+import { publicMessage } from "./public_message.ts";
 
 const logger = getLogger(["palyra", "transport", "grpc"]);
 
@@ -125,7 +126,7 @@ export abstract class GrpcSession<Outgoing, Incoming> implements Session<Outgoin
 
   #close(end: SessionEnd): void {
     if (!this.#decide(end)) return;
-    const farewell = this.farewell(end.code, end.message);
+    const farewell = this.farewell(end.code, publicMessage(end));
     if (farewell !== undefined) this.#stream.write(this.outgoing(farewell).chunk);
     this.#finishStream();
   }

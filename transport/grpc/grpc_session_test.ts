@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { NodeServiceService } from "../../proto/gen/node.ts";
 import type { DaemonSession } from "../session.ts";
 import { sessionContract, type SessionPair } from "../testing/session_contract.ts";
@@ -41,3 +42,13 @@ async function makePair(): Promise<SessionPair> {
 }
 
 sessionContract("grpc", { maxMessageBytes: MAX_GRPC_MESSAGE_BYTES }, makePair);
+
+Deno.test("A grpc session that the daemon closes for trouble of its own tells the node the reason and no path", async () => {
+  await using pair = await makePair();
+  pair.node.onMessage = () => {};
+  pair.daemon.close("state_damaged", "/var/lib/palyra/state.sqlite is damaged.");
+  const end = await pair.node.closed;
+  assert.equal(end.code, "state_damaged");
+  assert.match(end.message, /its log has the details/);
+  assert.equal((await pair.daemon.closed).message, "/var/lib/palyra/state.sqlite is damaged.");
+});

@@ -3,6 +3,7 @@ import { PalyraError } from "../../identity/palyra_error.ts";
 import { isReasonCode, type ReasonCode, type ReasonKind, reasonKind } from "../../identity/reason_code.ts";
 import { connectFailure } from "./connect_failure.ts";
 import { peerMessage } from "./peer_message.ts";
+import { publicMessage } from "./public_message.ts";
 
 /** The trailing metadata key that carries a {@linkcode ReasonCode}. */
 export const REASON_METADATA_KEY = "palyra-reason";
@@ -46,11 +47,14 @@ const MEANING_BY_STATUS: Readonly<Record<number, readonly [ReasonCode, string]>>
   ],
 };
 
-/** A refusal as grpc-js takes it from a handler: status by kind, reason in the trailers, nothing of the cause. */
+/**
+ * A refusal as grpc-js takes it from a handler: status by kind, reason in the trailers, nothing of the cause, and of
+ * this program's own trouble no more than {@linkcode publicMessage} says.
+ */
 export function toServiceError(error: PalyraError): ServerErrorResponse {
   const metadata = new Metadata();
   metadata.set(REASON_METADATA_KEY, error.code);
-  const { message } = error;
+  const message = publicMessage(error);
   return { name: "ServiceError", message, code: statusOf(error.code), details: message, metadata };
 }
 
@@ -64,7 +68,7 @@ export function refusalTrailers(error: PalyraError): Record<string, string> {
   return {
     "grpc-status": String(statusOf(error.code)),
     // grpc-js decodes with decodeURI.
-    "grpc-message": encodeURI(error.message.toWellFormed()),
+    "grpc-message": encodeURI(publicMessage(error).toWellFormed()),
     [REASON_METADATA_KEY]: error.code,
   };
 }

@@ -32,6 +32,30 @@ Deno.test("toServiceError() and fromServiceError() keep code and message and giv
   }
 });
 
+Deno.test("toServiceError() and refusalTrailers() say nothing of this machine for trouble that is its own", () => {
+  const codes: ReasonCode[] = [
+    "state_in_use",
+    "state_damaged",
+    "state_read_only",
+    "state_not_private",
+    "state_not_initialised",
+    "schema_too_new",
+    "invalid_config",
+    "listen_failed",
+    "runtime_unsupported",
+    "self_check_failed",
+    "internal",
+  ];
+  for (const code of codes) {
+    const error = new PalyraError(code, "/var/lib/palyra/state.sqlite is what this is about.");
+    assert.ok(!inspect(toServiceError(error), { depth: 10 }).includes("/var/lib"), code);
+    assert.ok(!decodeURI(refusalTrailers(error)["grpc-message"] ?? "").includes("/var/lib"), code);
+    const received = fromServiceError(toServiceError(error));
+    assert.equal(received.code, code);
+    assert.match(received.message, /^(The other|Something) .* log has the (details|cause)\.$/);
+  }
+});
+
 Deno.test("fromServiceError() gives a status without reason a code of its own", () => {
   const received = (code: status, details = "") => fromServiceError({ code, details, metadata: new Metadata() });
   assert.equal(received(status.DEADLINE_EXCEEDED).code, "deadline_exceeded");

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import * as grpc from "@grpc/grpc-js";
+import { PalyraError } from "../../identity/palyra_error.ts";
 import { HealthCheckResponse_ServingStatus as ServingStatus } from "../../proto/gen/health.ts";
+import type { PeerCertificate } from "../session.ts";
 import { mutualCredentials } from "./grpc_channel.ts";
 import { addHealthService, HealthState } from "./health_service.ts";
 import { callServerStream } from "./server_stream_call.ts";
@@ -44,6 +46,26 @@ Deno.test("addHealthService() answers for an unknown service as the protocol has
   const watch = callServerStream(client, client.watch, { service: "no.such.Service" });
   assert.equal((await watch.next()).value?.status, ServingStatus.SERVICE_UNKNOWN);
   await watch.return();
+});
+
+Deno.test("addHealthService() asks authorize() at each call", async () => {
+  const { client: material, clientIdentity } = await testMaterial();
+  const refusals: PalyraError[] = [];
+  const authorize = ({ fingerprint }: PeerCertificate) => {
+    assert.equal(fingerprint, clientIdentity.fingerprint);
+    return refusals[0];
+  };
+  await using fixture = await startListener({
+    services: (server) => addHealthService(server, new HealthState(), [], authorize),
+  });
+  using client = disposableHealthClient(fixture.port, mutualCredentials(material));
+  const request = { service: "" };
+  assert.equal((await callUnary(client, client.check, request)).status, ServingStatus.NOT_SERVING);
+  // The connection is open; what is refused is the call.
+  refusals.push(new PalyraError("device_revoked", "This device was revoked."));
+  const isRefused = (error: unknown) => error instanceof PalyraError && error.code === "device_revoked";
+  await assert.rejects(callUnary(client, client.check, request), isRefused);
+  await assert.rejects(callServerStream(client, client.watch, request).next(), isRefused);
 });
 
 Deno.test("HealthState.watch() ends with the returned function", () => {

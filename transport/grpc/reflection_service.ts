@@ -12,6 +12,9 @@ import {
   type ServerReflectionResponse,
   ServerReflectionService,
 } from "../../proto/gen/reflection.ts";
+import type { Authorize } from "../session.ts";
+import { authorizedPeer } from "./authorized_peer.ts";
+import { failedCall } from "./failed_call.ts";
 
 type ReflectionAnswer = NonNullable<ServerReflectionResponse["messageResponse"]>;
 
@@ -74,8 +77,12 @@ function underAlphaName(): ServiceDefinition {
   return { serverReflectionInfo: { ...serverReflectionInfo, path: `/${ALPHA_NAME}/ServerReflectionInfo` } };
 }
 
-/** Registers server reflection (v1 and v1alpha) that tells of `services`, by full name, and of itself. */
-export function addReflectionService(server: Server, services: readonly string[]): void {
+/**
+ * Registers server reflection (v1 and v1alpha) that tells of `services`, by full name, and of itself.
+ *
+ * @param authorize Asked at each call, on a listener with client certificates; without it everybody is answered.
+ */
+export function addReflectionService(server: Server, services: readonly string[], authorize?: Authorize): void {
   const index = new DescriptorIndex();
   const names = [...services, NAME, ALPHA_NAME].sort();
 
@@ -102,6 +109,12 @@ export function addReflectionService(server: Server, services: readonly string[]
   };
 
   const serverReflectionInfo: handleBidiStreamingCall<ServerReflectionRequest, ServerReflectionResponse> = (call) => {
+    try {
+      if (authorize !== undefined) authorizedPeer(call, authorize);
+    } catch (error) {
+      call.emit("error", failedCall(call.getPath(), error));
+      return;
+    }
     call.on("data", (request: ServerReflectionRequest) => {
       const response = { validHost: request.host, originalRequest: request, messageResponse: answer(request) };
       // Answers are larger than questions: a caller that does not read them is not asked for more.

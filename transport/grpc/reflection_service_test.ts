@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { status, type StatusObject } from "@grpc/grpc-js";
+import { PalyraError } from "../../identity/palyra_error.ts";
 import {
   ServerReflectionClient,
   type ServerReflectionRequest,
@@ -73,4 +75,27 @@ Deno.test("addReflectionService() answers a long row of questions in order", asy
   );
   assert.equal(answers.length, 301);
   assert.equal(answers.at(-1)?.messageResponse?.$case, "listServicesResponse");
+});
+
+Deno.test("addReflectionService() asks authorize() at each call", async () => {
+  const { client: material } = await testMaterial();
+  const refusals: PalyraError[] = [];
+  await using fixture = await startListener({
+    services: (server) => addReflectionService(server, [], () => refusals[0]),
+  });
+  const target = channelTarget(fixture.endpoint);
+  const client = new ServerReflectionClient(target, mutualCredentials(material), channelOptions());
+  const listServices = async () => {
+    const call = client.serverReflectionInfo();
+    call.on("error", () => {});
+    call.resume();
+    call.end({ host: "h", messageRequest: { $case: "listServices", value: "" } });
+    const { promise, resolve } = Promise.withResolvers<StatusObject>();
+    call.once("status", resolve);
+    return (await promise).code;
+  };
+  assert.equal(await listServices(), status.OK);
+  refusals.push(new PalyraError("device_revoked", "This device was revoked."));
+  assert.equal(await listServices(), status.UNAUTHENTICATED);
+  client.close();
 });

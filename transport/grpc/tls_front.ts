@@ -5,11 +5,21 @@ import { type Fingerprint, fingerprintOf } from "../../identity/fingerprint.ts";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { ReasonCode } from "../../identity/reason_code.ts";
 import type { Authorize, PeerCertificate } from "../session.ts";
-import { HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS_PER_LISTENER } from "../transport_limits.ts";
+import {
+  HANDSHAKE_TIMEOUT_MS,
+  type ListenerLimits,
+  MAX_UNFINISHED_HANDSHAKES,
+  MAX_UNFINISHED_HANDSHAKES_PER_SOURCE,
+  MAX_UNFINISHED_LOCAL_HANDSHAKES,
+} from "../transport_limits.ts";
 import { handshakeFailure } from "./handshake_failure.ts";
 import { listenError } from "./listen_error.ts";
+import { type PeerSource, peerSource } from "./peer_source.ts";
 import { RefusalResponder } from "./refusal_responder.ts";
 import { formatRemoteAddress } from "./remote_address.ts";
+import { guardRequests } from "./request_guard.ts";
+import { SourceQuota } from "./source_quota.ts";
+import { type HandshakeLimits, UnfinishedHandshakes } from "./unfinished_handshakes.ts";
 
 /** A server's certificate and whom it accepts. */
 export interface TlsMaterial {
@@ -33,11 +43,23 @@ export interface TlsFrontOptions {
   readonly mode: FrontMode;
   readonly tls: TlsMaterial;
   readonly onRefused: OnRefused;
+  readonly limits: FrontLimits;
   /** Defaults to {@linkcode HANDSHAKE_TIMEOUT_MS}. */
   readonly handshakeTimeoutMs?: number;
-  /** Defaults to {@linkcode MAX_CONNECTIONS_PER_LISTENER}. */
-  readonly maxConnections?: number;
+  /** Defaults to the bounds of every listener. */
+  readonly handshakeLimits?: HandshakeLimits;
+  /** Defaults to {@linkcode peerSource}; for tests, which have one machine. */
+  readonly sourceOf?: typeof peerSource;
 }
+
+/** What a listener's limits say about its connections. */
+export type FrontLimits = Pick<ListenerLimits, "maxConnections" | "maxConnectionsPerAddress" | "requestTimeoutMs">;
+
+const HANDSHAKE_LIMITS: HandshakeLimits = {
+  max: MAX_UNFINISHED_HANDSHAKES,
+  maxPerSource: MAX_UNFINISHED_HANDSHAKES_PER_SOURCE,
+  maxLocal: MAX_UNFINISHED_LOCAL_HANDSHAKES,
+};
 
 /** Drops live connections; what revocation and dead sessions need. */
 export interface ConnectionControl {
@@ -48,11 +70,15 @@ export interface ConnectionControl {
 }
 
 interface Handshake {
+  readonly socket: Socket;
   readonly remoteAddress: string;
+  readonly source: PeerSource;
   /** Ends a handshake that takes too long. */
   readonly timer: ReturnType<typeof setTimeout>;
   /** It was refused, and reported, before TLS had its say. */
   refused: boolean;
+  /** It became a connection that was let in. */
+  admitted: boolean;
 }
 
 interface Connection {
@@ -76,12 +102,23 @@ export class TlsFront implements ConnectionControl {
   readonly #sockets = new Set<Socket>();
   /** What is known of a connection before its TLS is up. */
   readonly #handshakes = new WeakMap<Socket, Handshake>();
+  readonly #unfinished: UnfinishedHandshakes<Handshake>;
+  /** The places of connections that were let in. */
+  readonly #admitted: SourceQuota;
   /** Connections that were let in with a certificate. */
   readonly #connections = new Map<tls.TLSSocket, Connection>();
 
   constructor(server: Server, options: TlsFrontOptions) {
     this.#options = options;
+    const { maxConnections, maxConnectionsPerAddress, requestTimeoutMs } = options.limits;
+    this.#admitted = new SourceQuota(maxConnections, maxConnectionsPerAddress);
+    this.#unfinished = new UnfinishedHandshakes(
+      options.handshakeLimits ?? HANDSHAKE_LIMITS,
+      (handshake) =>
+        this.#refuse(handshake, "connection_limit", "The handshake was unfinished when newer ones needed its place."),
+    );
     this.#injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    if (requestTimeoutMs !== undefined) guardRequests(server, requestTimeoutMs);
     const mutual = options.mode.kind === "mutual";
     this.#server = tls.createServer({
       ...contextOptions(options),
@@ -167,29 +204,42 @@ export class TlsFront implements ConnectionControl {
     socket.on("error", () => {
       // The TLS layer reports it.
     });
-    const { onRefused, maxConnections, handshakeTimeoutMs } = this.#options;
-    const refuse = (code: ReasonCode, message: string) => {
-      handshake.refused = true;
-      onRefused(handshake.remoteAddress, new PalyraError(code, message));
-      socket.destroy();
-    };
+    const { handshakeTimeoutMs, sourceOf = peerSource } = this.#options;
     // Deno's node:tls has no handshake timeout of its own.
     const timer = setTimeout(
-      () => refuse("deadline_exceeded", "The peer did not finish the TLS handshake in time."),
+      () => this.#refuse(handshake, "deadline_exceeded", "The peer did not finish the TLS handshake in time."),
       handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
     );
-    const remoteAddress = formatRemoteAddress(socket.remoteAddress, socket.remotePort);
-    const handshake: Handshake = { remoteAddress, timer, refused: false };
+    const handshake: Handshake = {
+      socket,
+      remoteAddress: formatRemoteAddress(socket.remoteAddress, socket.remotePort),
+      source: sourceOf(socket.remoteAddress, socket.localAddress),
+      timer,
+      refused: false,
+      admitted: false,
+    };
     this.#handshakes.set(socket, handshake);
+    this.#sockets.add(socket);
     socket.once("close", () => {
       clearTimeout(timer);
       this.#sockets.delete(socket);
+      this.#unfinished.end(handshake);
+      if (handshake.admitted) this.#admitted.giveBack(handshake.source.key);
     });
-    if (this.#sockets.size >= (maxConnections ?? MAX_CONNECTIONS_PER_LISTENER)) {
-      refuse("connection_limit", "The listener has as many connections as it may. Try again later.");
-      return;
+    if (!this.#unfinished.begin(handshake, handshake.source)) {
+      this.#refuse(
+        handshake,
+        "connection_limit",
+        "Too many TLS handshakes are unfinished, here or from the peer's address. Try again later.",
+      );
     }
-    this.#sockets.add(socket);
+  }
+
+  /** Ends a connection whose TLS is not up. */
+  #refuse(handshake: Handshake, code: ReasonCode, message: string): void {
+    handshake.refused = true;
+    this.#options.onRefused(handshake.remoteAddress, new PalyraError(code, message));
+    handshake.socket.destroy();
   }
 
   #onHandshakeFailed(error: Error, socket: tls.TLSSocket): void {
@@ -216,32 +266,51 @@ export class TlsFront implements ConnectionControl {
       socket.destroy();
       return;
     }
-    const { remoteAddress } = handshake;
+    this.#unfinished.end(handshake);
+    const { remoteAddress, source } = handshake;
     const { mode, onRefused } = this.#options;
     if (socket.alpnProtocol !== "h2") {
       onRefused(remoteAddress, new PalyraError("protocol_mismatch", "The peer did not offer HTTP/2 (ALPN h2)."));
       socket.destroy();
       return;
     }
+    let peer: PeerCertificate | undefined;
     if (mode.kind === "mutual") {
-      const peer = verifiedPeer(socket);
-      if (peer instanceof PalyraError) {
-        onRefused(remoteAddress, peer);
+      const verified = verifiedPeer(socket);
+      if (verified instanceof PalyraError) {
+        onRefused(remoteAddress, verified);
         socket.destroy();
         return;
       }
-      const refusal = refusalOf(mode.authorize, peer);
+      const refusal = refusalOf(mode.authorize, verified);
       if (refusal !== undefined) {
         onRefused(remoteAddress, refusal);
         this.#refusals.answer(socket, refusal);
         return;
       }
-      rememberCertificate(socket);
-      this.#connections.set(socket, { remoteAddress, fingerprint: peer.fingerprint });
-      socket.once("close", () => this.#connections.delete(socket));
+      peer = verified;
     }
+    if (!this.#admitted.take(source.key)) {
+      onRefused(
+        remoteAddress,
+        new PalyraError(
+          "connection_limit",
+          "There are as many connections as there may be, here or from the peer's address. Try again later.",
+        ),
+      );
+      socket.destroy();
+      return;
+    }
+    handshake.admitted = true;
+    if (peer !== undefined) this.#remember(socket, { remoteAddress, fingerprint: peer.fingerprint });
     socket.setNoDelay(true);
     this.#injector.injectConnection(socket);
+  }
+
+  #remember(socket: tls.TLSSocket, connection: Connection): void {
+    rememberCertificate(socket);
+    this.#connections.set(socket, connection);
+    socket.once("close", () => this.#connections.delete(socket));
   }
 }
 

@@ -5,6 +5,7 @@ import * as tls from "node:tls";
 import * as grpc from "@grpc/grpc-js";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { ReasonCode } from "../../identity/reason_code.ts";
+import { NODE_RPC_LIMITS } from "../transport_limits.ts";
 import { check, healthClient, materialOf, startFront } from "./testing/front_fixture.ts";
 import { connectRaw, replayTicket } from "./testing/raw_tls_client.ts";
 import { type TestIdentity, TestPki } from "./testing/test_pki.ts";
@@ -12,6 +13,26 @@ import { type FrontMode, TlsFront } from "./tls_front.ts";
 
 const ANYONE: FrontMode = { kind: "mutual", authorize: () => undefined };
 const HOUR_MS = 3_600_000;
+
+/** A TCP connection that never begins its handshake. */
+async function silentSocket(port: number): Promise<net.Socket> {
+  const socket = net.connect(port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.resume();
+  await once(socket, "connect");
+  return socket;
+}
+
+/** A connection that was let in and stays: the server has said something on HTTP/2. */
+async function hold(port: number, identity?: TestIdentity): Promise<tls.TLSSocket> {
+  const socket = tls.connect({
+    ...{ host: "127.0.0.1", port, rejectUnauthorized: false, ALPNProtocols: ["h2"] },
+    ...(identity === undefined ? {} : { cert: identity.certificatePem, key: identity.keyPem }),
+  });
+  socket.on("error", () => {});
+  await once(socket, "data");
+  return socket;
+}
 
 const REFUSED: { name: string; code: ReasonCode; identity(pki: TestPki): Promise<TestIdentity | undefined> }[] = [
   { name: "no certificate", code: "certificate_missing", identity: () => Promise.resolve(undefined) },
@@ -138,17 +159,11 @@ Deno.test("TlsFront.closeConnections() drops the connections of one certificate 
     await pki.issue("b", { usage: "clientAuth" }),
   ];
   await using fixture = await startFront(ANYONE, materialOf(pki, await pki.issue("d", { usage: "serverAuth" })));
-  const connect = async (identity: TestIdentity) => {
-    const socket = tls.connect({
-      ...{ host: "127.0.0.1", port: fixture.port, rejectUnauthorized: false, ALPNProtocols: ["h2"] },
-      ...{ cert: identity.certificatePem, key: identity.keyPem },
-    });
-    socket.on("error", () => {});
-    // The server's SETTINGS: it has let the client in.
-    await once(socket, "data");
-    return socket;
-  };
-  const sockets = [await connect(revoked), await connect(revoked), await connect(other)];
+  const sockets = [
+    await hold(fixture.port, revoked),
+    await hold(fixture.port, revoked),
+    await hold(fixture.port, other),
+  ];
   const closed = Promise.all(sockets.slice(0, 2).map((socket) => once(socket, "close")));
   assert.equal(fixture.front.closeConnections(revoked.fingerprint), 2);
   await closed;
@@ -163,26 +178,79 @@ Deno.test("TlsFront.closeConnections() drops the connections of one certificate 
   await survivorClosed;
 });
 
-Deno.test("TlsFront refuses connections beyond its bound and accepts again below it", async () => {
+Deno.test("TlsFront lets in no more connections than it may, of one source and in all, and again below that", async () => {
   await using pki = await TestPki.create();
   const material = materialOf(pki, await pki.issue("d", { usage: "serverAuth" }));
-  await using fixture = await startFront({ kind: "server-only" }, material, { maxConnections: 1 });
-  const silent = net.connect(fixture.port, "127.0.0.1");
-  await once(silent, "connect");
-  const refusal = fixture.nextRefusal();
-  const outcome = await connectRaw(fixture.port);
-  assert.equal(outcome.answered, false);
-  assert.equal((await refusal).code, "connection_limit");
-  silent.destroy();
-  await once(silent, "close");
-  let { answered } = await connectRaw(fixture.port);
+  const source = { key: "192.0.2.1", local: false };
+  await using fixture = await startFront({ kind: "server-only" }, material, {
+    limits: { ...NODE_RPC_LIMITS, maxConnections: 2, maxConnectionsPerAddress: 1 },
+    sourceOf: () => ({ ...source }),
+  });
+  const first = await hold(fixture.port);
+  assert.equal((await connectRaw(fixture.port)).answered, false);
+  source.key = "192.0.2.2";
+  const second = await hold(fixture.port);
+  source.key = "192.0.2.3";
+  assert.equal((await connectRaw(fixture.port)).answered, false);
+  assert.deepEqual(fixture.refusals.map(({ error }) => error.code), ["connection_limit", "connection_limit"]);
+  first.destroy();
   // The server may hear of the end of the first connection after the next one has arrived.
+  let answered = false;
   while (!answered) {
     // deno-lint-ignore no-await-in-loop -- a retry
     ({ answered } = await connectRaw(fixture.port));
   }
-  const codes = new Set(fixture.refusals.map(({ error }) => error.code));
-  assert.deepEqual([...codes].sort(), ["connection_limit", "connection_lost"]);
+  second.destroy();
+});
+
+Deno.test("TlsFront refuses unfinished handshakes over their bounds at once, and they take no other place", async () => {
+  await using pki = await TestPki.create();
+  const material = materialOf(pki, await pki.issue("d", { usage: "serverAuth" }));
+  const source = { key: "", local: false };
+  await using fixture = await startFront(ANYONE, material, {
+    limits: { ...NODE_RPC_LIMITS, maxConnections: 1 },
+    handshakeLimits: { max: 3, maxPerSource: 2, maxLocal: 1 },
+    sourceOf: () => ({ ...source }),
+  });
+  const silent: net.Socket[] = [];
+  const sayNothing = async (key: string, { refused }: { refused: boolean }) => {
+    source.key = key;
+    const refusal = fixture.nextRefusal();
+    const socket = await silentSocket(fixture.port);
+    silent.push(socket);
+    if (refused) assert.equal((await refusal).code, "connection_limit");
+  };
+  await sayNothing("192.0.2.1", { refused: false });
+  await sayNothing("192.0.2.1", { refused: false });
+  await sayNothing("192.0.2.1", { refused: true });
+  await sayNothing("192.0.2.2", { refused: false });
+  await sayNothing("192.0.2.3", { refused: true });
+  assert.equal(fixture.refusals.length, 2);
+  // This machine has places of its own, and the one connection that may be let in is.
+  source.key = "local";
+  source.local = true;
+  using client = healthClient(fixture.port, pki.ca, await pki.issue("node", { usage: "clientAuth" }));
+  assert.equal(await check(client), undefined);
+  for (const socket of silent) socket.destroy();
+});
+
+Deno.test("TlsFront lets a local client in however many local sockets are silent: the oldest gives way", async () => {
+  await using pki = await TestPki.create();
+  const material = materialOf(pki, await pki.issue("d", { usage: "serverAuth" }));
+  await using fixture = await startFront(ANYONE, material, {
+    handshakeLimits: { max: 1, maxPerSource: 1, maxLocal: 2 },
+  });
+  const oldest = await silentSocket(fixture.port);
+  const oldestPort = oldest.localPort;
+  const other = await silentSocket(fixture.port);
+  const closed = once(oldest, "close");
+  using client = healthClient(fixture.port, pki.ca, await pki.issue("node", { usage: "clientAuth" }));
+  assert.equal(await check(client), undefined);
+  await closed;
+  assert.equal(other.destroyed, false);
+  assert.deepEqual(fixture.refusals.map(({ error }) => error.code), ["connection_limit"]);
+  assert.match(fixture.refusals[0]?.remoteAddress ?? "", new RegExp(`:${oldestPort}$`));
+  other.destroy();
 });
 
 Deno.test("TlsFront cuts a client that does not finish its handshake", async () => {
@@ -242,7 +310,12 @@ Deno.test("TlsFront.listen() rejects with listen_failed and the cure when the po
   await using pki = await TestPki.create();
   const material = materialOf(pki, await pki.issue("d", { usage: "serverAuth" }));
   await using first = await startFront(ANYONE, material);
-  const second = new TlsFront(new grpc.Server(), { mode: ANYONE, tls: material, onRefused: () => {} });
+  const second = new TlsFront(new grpc.Server(), {
+    mode: ANYONE,
+    tls: material,
+    limits: NODE_RPC_LIMITS,
+    onRefused: () => {},
+  });
   await assert.rejects(second.listen("127.0.0.1", first.port), (error) => {
     assert.ok(error instanceof PalyraError);
     assert.equal(error.code, "listen_failed");

@@ -1,6 +1,7 @@
 import * as grpc from "@grpc/grpc-js";
 import type { PalyraError } from "../../../identity/palyra_error.ts";
 import { HealthCheckResponse_ServingStatus, HealthClient, HealthService } from "../../../proto/gen/health.ts";
+import { NODE_RPC_LIMITS } from "../../transport_limits.ts";
 import { installHttp2Guard } from "../http2_guard.ts";
 import { type FrontMode, TlsFront, type TlsFrontOptions, type TlsMaterial } from "../tls_front.ts";
 import type { TestIdentity, TestPki } from "./test_pki.ts";
@@ -45,6 +46,7 @@ export async function startFront(
       refusals.push({ remoteAddress, error });
       waiting?.(error);
     },
+    limits: NODE_RPC_LIMITS,
     ...options,
   });
   await front.listen("127.0.0.1", 0);
