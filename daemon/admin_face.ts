@@ -1,28 +1,39 @@
 import { parseClientKind } from "../identity/client_kind.ts";
 import { type CanonicalUlid, type DeviceId, isCanonicalUlid, parseDeviceId } from "../identity/device_id.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
-import type {
-  CancelRequest,
-  DecidePairingRequest,
+import {
+  type CancelRequest,
+  type DecidePairingRequest,
   DeviceView,
-  ExecuteRequest,
-  ListDevicesRequest,
-  ListDevicesResponse,
-  ListNodesResponse,
-  ListPairingsRequest,
-  ListPairingsResponse,
-  ListRequestsRequest,
-  ListRequestsResponse,
-  MintPairingCodeRequest,
-  MintPairingCodeResponse,
+  type ExecuteRequest,
+  type ListDevicesRequest,
+  type ListDevicesResponse,
+  type ListNodesRequest,
+  type ListNodesResponse,
+  type ListPairingsRequest,
+  type ListPairingsResponse,
+  type ListRequestsRequest,
+  type ListRequestsResponse,
+  type MintPairingCodeRequest,
+  type MintPairingCodeResponse,
   NodeView,
+  PairingCodeView,
   PairingRequestView,
-  RemoveDeviceResponse,
-  RequestEvent,
+  type RemoveDeviceResponse,
+  type RequestEvent,
   RequestView,
-  StatusView,
+  type StatusView,
 } from "../proto/gen/admin.ts";
-import { deviceView, nodeView, pairingCodeView, pairingRequestView, requestView } from "./admin_views.ts";
+import {
+  deviceView,
+  listedDeviceView,
+  listedNodeView,
+  listedRequestView,
+  nodeView,
+  pairingCodeView,
+  pairingRequestView,
+  requestView,
+} from "./admin_views.ts";
 import {
   type CapabilityOrder,
   checkOrder,
@@ -33,10 +44,12 @@ import type { CapabilityQueue } from "./capability_queue.ts";
 import type { DeviceAdministration } from "./device_administration.ts";
 import type { DeviceRegistry, KnownPeer } from "./device_registry.ts";
 import { EventFeed } from "./event_feed.ts";
+import { MAX_LIST_BYTES, MAX_LIST_ENTRIES, pageOf } from "./list_page.ts";
 import { findNode } from "./node_lookup.ts";
 import type { NodeRuntimeState } from "./node_runtime_state.ts";
 import type { PairingDesk } from "./pairing_desk.ts";
 import { hasEnded, isRequestState } from "./request_state.ts";
+import { isPairingRequestState } from "./store/pairing_record.ts";
 import type { Store } from "./store/store.ts";
 
 /** What {@linkcode AdminFace} needs. */
@@ -90,19 +103,31 @@ export class AdminFace {
     };
   }
 
-  /** Codes and requests, newest first. */
+  /** Codes and requests, newest first; each of the two lists may take half of the answer. */
   async listPairings(request: ListPairingsRequest): Promise<ListPairingsResponse> {
     const { desk, devices } = this.#options;
     const limit = checkLimit(request.limit, 100);
-    const [codes, requests] = await Promise.all([desk.listCodes(limit), desk.listRequests(limit)]);
-    const wanted = requests.filter((each) =>
-      (request.state === "" || each.state === request.state) &&
-      (request.clientKind === "" || each.clientKind === request.clientKind)
-    );
-    return {
-      codes: codes.map(pairingCodeView),
-      requests: wanted.map((each) => pairingRequestView(each, devices)),
+    const { state, clientKind } = request;
+    if (state !== "" && !isPairingRequestState(state)) {
+      throw new PalyraError("invalid_argument", "There is no such pairing state; `pending_approval` is one.");
+    }
+    const filter = {
+      limit,
+      ...(state !== "" && { state }),
+      ...(clientKind !== "" && { clientKind: parseClientKind(clientKind) }),
     };
+    const [codes, requests] = await Promise.all([desk.listCodes(limit), desk.listRequests(filter)]);
+    const codePage = pageOf(
+      codes.values().map(pairingCodeView),
+      (view) => PairingCodeView.encode(view).finish().length,
+      MAX_LIST_BYTES / 2,
+    );
+    const requestPage = pageOf(
+      requests.values().map((each) => pairingRequestView(each, devices)),
+      (view) => PairingRequestView.encode(view).finish().length,
+      MAX_LIST_BYTES / 2,
+    );
+    return { codes: codePage.entries, requests: requestPage.entries, cut: codePage.cut || requestPage.cut };
   }
 
   /** Approves or rejects a pairing request. */
@@ -121,11 +146,15 @@ export class AdminFace {
     return pairingRequestView(decided, devices);
   }
 
-  /** The devices; revoked ones on request. */
+  /** The devices, in the order of their ids; revoked ones on request. */
   listDevices(request: ListDevicesRequest): ListDevicesResponse {
     const { devices, runtime } = this.#options;
-    const listed = devices.list().filter((device) => request.includeRevoked || device.status === "paired");
-    return { devices: listed.map((device) => deviceView(device, devices, runtime)) };
+    const listed = devices.list().filter((device) =>
+      device.deviceId > request.afterDeviceId && (request.includeRevoked || device.status === "paired")
+    );
+    const views = listed.values().map((device) => listedDeviceView(device, devices, runtime));
+    const { entries, cut } = pageOf(views, (view) => DeviceView.encode(view).finish().length);
+    return { devices: entries, cut };
   }
 
   /** One device. */
@@ -152,23 +181,26 @@ export class AdminFace {
     return { deviceId: target };
   }
 
-  /** The nodes that have registered. */
-  listNodes(): ListNodesResponse {
-    const { runtime, queue } = this.#options;
-    return { nodes: runtime.list().map((node) => nodeView(node, runtime, queue)) };
+  /** The nodes that have registered, in the order of their ids. */
+  listNodes(request: ListNodesRequest): ListNodesResponse {
+    const { runtime } = this.#options;
+    const listed = runtime.list().filter((node) => node.deviceId > request.afterDeviceId);
+    const views = listed.values().map((node) => listedNodeView(node, this.#options));
+    const { entries, cut } = pageOf(views, (view) => NodeView.encode(view).finish().length);
+    return { nodes: entries, cut };
   }
 
-  /** One node, by id or name. */
+  /** One node, by id or name, with the schemas of its capabilities. */
   getNode(text: string): NodeView {
-    const { runtime, queue, devices } = this.#options;
-    const node = runtime.get(findNode(text, devices, runtime));
+    const { runtime } = this.#options;
+    const node = runtime.get(this.#node(text));
     if (node === undefined) {
       throw new PalyraError(
         "node_not_registered",
         "The device is paired but has not connected yet. Start it there with `palyra-node run`.",
       );
     }
-    return nodeView(node, runtime, queue);
+    return nodeView(node, this.#options);
   }
 
   /** Runs a capability and waits for its end. */
@@ -239,7 +271,9 @@ export class AdminFace {
       ...(request.deviceId !== "" && { deviceId: this.#node(request.deviceId) }),
     };
     const records = await store.transaction((tx) => tx.requests.list(filter));
-    return { requests: records.map((record) => requestView(queue.current(record))) };
+    const views = records.values().map((record) => listedRequestView(queue.current(record)));
+    const { entries, cut } = pageOf(views, (view) => RequestView.encode(view).finish().length);
+    return { requests: entries, cut };
   }
 
   /** One request with its output. */
@@ -255,7 +289,7 @@ export class AdminFace {
   }
 
   #node(text: string): DeviceId {
-    return findNode(text, this.#options.devices, this.#options.runtime);
+    return findNode(text, this.#options.devices);
   }
 
   #order(request: ExecuteRequest, operator: KnownPeer, defaultTimeoutMs: number): CapabilityOrder {
@@ -280,8 +314,10 @@ export class AdminFace {
         "Give the id of the pairing request, or at least its last 4 characters.",
       );
     }
-    const requests = await this.#options.desk.listRequests(500);
-    const matches = requests.filter((request) => request.requestId.endsWith(wanted));
+    const found = await this.#options.desk.listRequests({ idEnd: wanted, limit: MOST_MATCHES });
+    const pending = found.filter((request) => request.state === "pending_approval");
+    // An old request that ends alike must not stand in the way of the one that waits.
+    const matches = pending.length > 0 ? pending : found;
     const [only, another] = matches;
     if (only === undefined) {
       throw new PalyraError(
@@ -299,12 +335,17 @@ export class AdminFace {
   }
 }
 
+/** Pairing requests that are looked at when only the end of an id is given. */
+const MOST_MATCHES = 100;
+
 function nameOf(operator: KnownPeer): string {
   return operator.device.deviceName || operator.device.deviceId;
 }
 
 function checkLimit(limit: number, fallback: number): number {
-  if (limit > 500) throw new PalyraError("invalid_argument", "A list has at most 500 entries.");
+  if (limit > MAX_LIST_ENTRIES) {
+    throw new PalyraError("invalid_argument", `A list has at most ${MAX_LIST_ENTRIES} entries.`);
+  }
   return limit || fallback;
 }
 

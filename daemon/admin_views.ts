@@ -18,7 +18,12 @@ import type { DeviceRecord } from "./store/device_record.ts";
 import type { PairingRequestRecord } from "./store/pairing_record.ts";
 import type { RegisteredNodeRecord } from "./store/registered_node_record.ts";
 
+/** The most of a text from a caller or a node that a summary or list shows, in characters. */
 const SUMMARY_CHARACTERS = 240;
+
+/** Certificates of one device that a list shows. */
+const LISTED_CERTIFICATES = 8;
+
 const utf8 = new TextDecoder();
 
 /** A code as an operator sees it: never with anything that could prove it. */
@@ -89,13 +94,28 @@ export function deviceView(device: DeviceRecord, devices: DeviceRegistry, runtim
   };
 }
 
-/** A node with its presence and its capabilities. */
-export function nodeView(node: RegisteredNodeRecord, runtime: NodeRuntimeState, queue: CapabilityQueue): NodeView {
+/** A device as a list shows it: with its newest certificates only. */
+export function listedDeviceView(device: DeviceRecord, devices: DeviceRegistry, runtime: NodeRuntimeState): DeviceView {
+  const view = deviceView(device, devices, runtime);
+  return { ...view, certificates: view.certificates.slice(-LISTED_CERTIFICATES) };
+}
+
+/** Where {@linkcode nodeView} finds what it shows. */
+export interface NodeViewSources {
+  readonly devices: DeviceRegistry;
+  readonly runtime: NodeRuntimeState;
+  readonly queue: CapabilityQueue;
+}
+
+/** A node with its presence and its capabilities, under the name that was approved. */
+export function nodeView(node: RegisteredNodeRecord, { devices, runtime, queue }: NodeViewSources): NodeView {
   const connection = runtime.connection(node.deviceId);
   const { queued, inFlight } = queue.countsOf(node.deviceId);
+  const deviceName = devices.get(node.deviceId)?.deviceName ?? "";
   return {
     deviceId: node.deviceId,
-    deviceName: node.deviceName,
+    deviceName,
+    reportedName: node.deviceName === deviceName ? "" : node.deviceName,
     platform: node.platform,
     softwareVersion: node.softwareVersion,
     connected: connection !== undefined,
@@ -112,6 +132,20 @@ export function nodeView(node: RegisteredNodeRecord, runtime: NodeRuntimeState, 
     queued,
     inFlight,
     draining: connection?.draining ?? false,
+  };
+}
+
+/** A node as a list shows it: without the schemas of its capabilities. */
+export function listedNodeView(node: RegisteredNodeRecord, sources: NodeViewSources): NodeView {
+  const view = nodeView(node, sources);
+  return {
+    ...view,
+    capabilities: view.capabilities.map((capability) => ({
+      ...capability,
+      unavailableReason: shortened(capability.unavailableReason),
+      inputSchemaJson: "",
+      outputSchemaJson: "",
+    })),
   };
 }
 
@@ -137,4 +171,15 @@ export function requestView(record: CapabilityRequestRecord, replayed = false): 
     replayed,
     inputSummary: record.inputJson.length > SUMMARY_CHARACTERS ? `${input}…` : input,
   };
+}
+
+/** A request as a list shows it: without its output, and with the beginning of its error. */
+export function listedRequestView(record: CapabilityRequestRecord): RequestView {
+  const view = requestView(record);
+  return { ...view, outputJson: new Uint8Array(), error: shortened(view.error) };
+}
+
+function shortened(text: string): string {
+  const characters = [...text];
+  return characters.length > SUMMARY_CHARACTERS ? `${characters.slice(0, SUMMARY_CHARACTERS - 1).join("")}…` : text;
 }

@@ -1,13 +1,14 @@
 import { parseCertificateRequest } from "../identity/certificate_request.ts";
 import type { IdentityManager } from "../identity/identity_manager.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
+import { sameBytes } from "../identity/same_bytes.ts";
 import type { Clock } from "../identity/unix_ms.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import type { CertificateRecord, DeviceRecord } from "./store/device_record.ts";
-import type { Store } from "./store/store.ts";
+import type { Store, StoreTransaction } from "./store/store.ts";
 
 /** Certificates of one device that may be valid at once. */
-const MAX_VALID_CERTIFICATES = 8;
+export const MAX_VALID_CERTIFICATES = 8;
 
 /** What {@linkcode CertificateIssuer} needs. */
 export interface CertificateIssuerOptions {
@@ -27,21 +28,37 @@ export class CertificateIssuer {
     this.#options = options;
   }
 
-  /** The same, at the device's own wish: bounded, because a device may ask as often as it likes. */
+  /**
+   * Issues a further certificate at the device's own wish; the others stay valid until their end. A device may ask as
+   * often as it likes, so `rate_limited` is thrown when {@linkcode MAX_VALID_CERTIFICATES} of its certificates are valid.
+   * Throws otherwise what {@linkcode issue} throws.
+   */
   async rotate(device: DeviceRecord, csrDer: Uint8Array): Promise<CertificateRecord> {
-    const { devices, clock } = this.#options;
-    const now = clock();
-    const valid = devices.certificatesOf(device.deviceId).filter((certificate) =>
-      certificate.revokedAt === undefined && certificate.expiresAt > now
-    );
-    if (valid.length >= MAX_VALID_CERTIFICATES) {
-      throw new PalyraError("rate_limited", `The device has ${valid.length} valid certificates; use one of them.`);
-    }
-    return await this.issue(device, csrDer);
+    const { store, clock } = this.#options;
+    const checkBound = async (tx: StoreTransaction) => {
+      const valid = await tx.devices.countValidCertificates(device.deviceId, clock());
+      if (valid >= MAX_VALID_CERTIFICATES) {
+        throw new PalyraError("rate_limited", `The device has ${valid} valid certificates; use one of them.`);
+      }
+    };
+    // Asked once before the work of signing, and again where several at a time cannot get past it.
+    await store.transaction(checkBound);
+    return await this.#issue(device, csrDer, checkBound);
   }
 
-  /** A new certificate for `device` from its CSR; on disk and in force when this resolves. */
+  /**
+   * A new certificate for `device` from its CSR; on disk and in force when this resolves. Throws
+   * `invalid_certificate_request`, or `device_revoked` when the device is not paired any more or with another key.
+   */
   async issue(device: DeviceRecord, csrDer: Uint8Array): Promise<CertificateRecord> {
+    return await this.#issue(device, csrDer, () => Promise.resolve());
+  }
+
+  async #issue(
+    device: DeviceRecord,
+    csrDer: Uint8Array,
+    check: (tx: StoreTransaction) => Promise<void>,
+  ): Promise<CertificateRecord> {
     const { store, identity, devices, certificateValidityMs } = this.#options;
     const { deviceId, clientKind } = device;
     const { publicKey } = parseCertificateRequest(csrDer, deviceId);
@@ -60,9 +77,13 @@ export class CertificateIssuer {
     };
     await store.transaction(async (tx) => {
       const stored = await tx.devices.get(deviceId);
-      if (stored?.status !== "paired") {
-        throw new PalyraError("device_revoked", "The device is not paired any more.");
+      if (stored?.status !== "paired" || !sameBytes(stored.publicKey, device.publicKey)) {
+        throw new PalyraError(
+          "device_revoked",
+          "The device is not paired any more, or was paired anew; pair it again.",
+        );
       }
+      await check(tx);
       await tx.devices.insertCertificate(certificate);
     });
     devices.putCertificate(certificate);

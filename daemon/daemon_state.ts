@@ -8,7 +8,7 @@ import { StateLock } from "../transport/program/state_lock.ts";
 import { CertificateIssuer } from "./certificate_issuer.ts";
 import type { DaemonConfig } from "./daemon_config.ts";
 import { DeviceRegistry } from "./device_registry.ts";
-import { issueOperatorCredentials } from "./operator_credentials.ts";
+import { renewOperatorCredentials } from "./operator_credentials.ts";
 import { SqliteStore } from "./store/sqlite/sqlite_store.ts";
 import type { Store } from "./store/store.ts";
 
@@ -73,10 +73,10 @@ export class DaemonState {
     }
   }
 
-  /** Writes a fresh operator certificate for this machine. */
+  /** Writes an operator certificate for this machine when there is none, or the one there is nears its end. */
   async renewOperator(): Promise<void> {
     const { store, devices, issuer, clock } = this;
-    await issueOperatorCredentials({ store, secrets: this.#secrets, devices, issuer, clock });
+    await renewOperatorCredentials({ store, secrets: this.#secrets, devices, issuer, clock });
   }
 
   /** Commits, closes and lets another process have the folder. */

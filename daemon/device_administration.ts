@@ -4,8 +4,10 @@ import { PalyraError } from "../identity/palyra_error.ts";
 import type { Clock } from "../identity/unix_ms.ts";
 import type { CapabilityQueue } from "./capability_queue.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
+import { isLocalOperator } from "./local_operator.ts";
 import type { NodeRuntimeState } from "./node_runtime_state.ts";
 import type { NodeSessionServer } from "./node_session_server.ts";
+import type { PairingDesk } from "./pairing_desk.ts";
 import type { DeviceRecord } from "./store/device_record.ts";
 import type { Store } from "./store/store.ts";
 
@@ -21,6 +23,7 @@ export interface DeviceAdministrationOptions {
   readonly runtime: NodeRuntimeState;
   readonly queue: CapabilityQueue;
   readonly sessions: NodeSessionServer;
+  readonly desk: PairingDesk;
   readonly clock: Clock;
 }
 
@@ -67,10 +70,17 @@ export class DeviceAdministration {
 
   /**
    * Forgets a device at its own wish. Its certificates mean nothing from here on, but the connection that carries the
-   * wish stays open, so that the answer gets through.
+   * wish stays open, so that the answer gets through. The local operator has no pairing to end: `invalid_argument`.
    */
   async unpair(deviceId: DeviceId): Promise<void> {
-    const { queue, sessions } = this.#options;
+    const { devices, queue, sessions } = this.#options;
+    const device = devices.get(deviceId);
+    if (device !== undefined && isLocalOperator(device)) {
+      throw new PalyraError(
+        "invalid_argument",
+        "This is the operator of the daemon's own machine: it belongs to the state folder and was never paired.",
+      );
+    }
     await this.#forget(deviceId);
     sessions.closeDevice(deviceId, "not_paired", "The device has ended its pairing.");
     queue.rejectAll(deviceId, "not_paired", "The node ended its pairing before the request ended.");
@@ -78,13 +88,14 @@ export class DeviceAdministration {
   }
 
   async #forget(deviceId: DeviceId): Promise<void> {
-    const { store, devices, runtime } = this.#options;
+    const { store, devices, runtime, desk } = this.#options;
     await store.transaction(async (tx) => {
       if (await tx.devices.get(deviceId) === undefined) throw deviceNotFound();
       await tx.devices.remove(deviceId);
     });
     devices.removeDevice(deviceId);
     runtime.remove(deviceId);
+    desk.deviceRemoved(deviceId);
   }
 }
 

@@ -13,7 +13,9 @@ import type {
 } from "../proto/gen/node.ts";
 import { type Clock, unixMs } from "../identity/unix_ms.ts";
 import type { HeldCode } from "./pairing_code_book.ts";
-import type { PairingDesk, PairingStatus } from "./pairing_desk.ts";
+import type { PairingDesk } from "./pairing_desk.ts";
+import type { PairingStatus } from "./pairing_hand_over.ts";
+import type { PairingRequestRecord } from "./store/pairing_record.ts";
 
 /** What {@linkcode EnrolmentFace} needs. */
 export interface EnrolmentFaceOptions {
@@ -88,30 +90,33 @@ export class EnrolmentFace {
 
   /** How the caller's request stands. */
   async status(request: GetPairingRequestStatusRequest): Promise<GetPairingRequestStatusResponse> {
-    const sessionId = await this.#checkCaller(request);
-    return this.#view(await this.#options.desk.status(sessionId));
+    const { requestId } = await this.#checkCaller(request);
+    return this.#view(await this.#options.desk.status(requestId));
   }
 
-  /** The state now and after each decision, until a final one or until `signal` fires. */
+  /**
+   * The state now and after each change, until a final one or until `signal` fires. Throws `pairing_not_found` when the
+   * request is gone because its device was removed.
+   */
   async *watch(
     request: GetPairingRequestStatusRequest,
     signal: AbortSignal,
   ): AsyncGenerator<GetPairingRequestStatusResponse, void, void> {
-    const sessionId = await this.#checkCaller(request);
+    const stored = await this.#checkCaller(request);
     const { desk } = this.#options;
     while (!signal.aborted) {
-      const decided = Promise.withResolvers<void>();
-      const stop = () => decided.resolve();
-      // Watching begins before reading, so that no decision falls between the two.
-      const unwatch = desk.watch(sessionId, stop);
+      const news = Promise.withResolvers<void>();
+      const stop = () => news.resolve();
+      // Watching begins before reading, so that nothing falls between the two.
+      const unwatch = desk.watch(stored, stop);
       signal.addEventListener("abort", stop);
       try {
-        // deno-lint-ignore no-await-in-loop -- each round waits for one decision
-        const status = await desk.status(sessionId);
+        // deno-lint-ignore no-await-in-loop -- each round waits for one change
+        const status = await desk.status(stored.requestId);
         yield this.#view(status);
         if (status.request.state !== "pending_approval") return;
-        // deno-lint-ignore no-await-in-loop -- each round waits for one decision
-        await decided.promise;
+        // deno-lint-ignore no-await-in-loop -- each round waits for one change
+        await news.promise;
       } finally {
         signal.removeEventListener("abort", stop);
         unwatch();
@@ -119,7 +124,8 @@ export class EnrolmentFace {
     }
   }
 
-  async #checkCaller(request: GetPairingRequestStatusRequest) {
+  /** The request that is asked about, once its device has signed the question. */
+  async #checkCaller(request: GetPairingRequestStatusRequest): Promise<PairingRequestRecord> {
     const sessionId = ulid(request.sessionId);
     const deviceId = parseDeviceId(request.deviceId?.ulid ?? "");
     const stored = await this.#options.desk.find(sessionId, deviceId);
@@ -131,7 +137,7 @@ export class EnrolmentFace {
       base64url(signature),
       this.#options.clock(),
     );
-    return sessionId;
+    return stored;
   }
 
   #view({ request, certificate }: PairingStatus): GetPairingRequestStatusResponse {

@@ -101,7 +101,7 @@ export function addNodeRpcServices(server: Server, connections: ConnectionContro
       authorize,
       ({ deviceId, reason }, context) => admin.removeDevice(deviceId, reason, operator(context)),
     ),
-    listNodes: unaryHandler(authorize, (_, context) => (operator(context), admin.listNodes())),
+    listNodes: unaryHandler(authorize, (request, context) => (operator(context), admin.listNodes(request))),
     getNode: unaryHandler(authorize, (request, context) => (operator(context), admin.getNode(request.deviceId))),
     execute: unaryHandler(authorize, (request, context) => admin.execute(request, operator(context), context.signal)),
     submit: unaryHandler(authorize, (request, context) => admin.submit(request, operator(context))),
@@ -115,8 +115,8 @@ export function addNodeRpcServices(server: Server, connections: ConnectionContro
     getStatus: unaryHandler(authorize, (_, context) => (operator(context), admin.getStatus())),
   };
   server.addService(AdminServiceService, implementation(administration));
-  addHealthService(server, health, [NODE_SERVICE, ADMIN_SERVICE]);
-  addReflectionService(server, [NODE_SERVICE, ADMIN_SERVICE, HEALTH_SERVICE]);
+  addHealthService(server, health, [NODE_SERVICE, ADMIN_SERVICE], authorize);
+  addReflectionService(server, [NODE_SERVICE, ADMIN_SERVICE, HEALTH_SERVICE], authorize);
 }
 
 /** Registers NodeService with pairing and nothing else, and health. */

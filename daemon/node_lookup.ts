@@ -1,17 +1,24 @@
 import type { DeviceId } from "../identity/device_id.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
-import type { NodeRuntimeState } from "./node_runtime_state.ts";
 
-/** The device a person means: its id, or its name when only one node has it. Throws `node_not_found`. */
-export function findNode(text: string, devices: DeviceRegistry, runtime: NodeRuntimeState): DeviceId {
+/**
+ * The device a person means: its id, or its name when only one node has it, in either case of letters. Only the name
+ * that was approved counts, never what a node calls itself later: else one node could take another's requests. Throws
+ * `node_not_found`.
+ */
+export function findNode(text: string, devices: DeviceRegistry): DeviceId {
   const wanted = text.trim();
-  const byId = devices.list().find((device) => device.deviceId === wanted.toUpperCase());
+  const all = devices.list();
+  const byId = all.find((device) => device.deviceId === wanted.toUpperCase());
   if (byId !== undefined) return byId.deviceId;
-  const byName = devices.list().filter((device) => {
-    const name = runtime.get(device.deviceId)?.deviceName ?? device.deviceName;
-    return device.clientKind === "node" && device.status === "paired" && name.toLowerCase() === wanted.toLowerCase();
-  });
+  const name = comparable(wanted);
+  // A node may have been paired without a name; then only its id names it.
+  const byName = name === ""
+    ? []
+    : all.filter(({ clientKind, status, deviceName }) =>
+      clientKind === "node" && status === "paired" && comparable(deviceName) === name
+    );
   const [only, another] = byName;
   if (only === undefined) {
     throw new PalyraError("node_not_found", "There is no such node. `palyrad nodes list` shows those there are.");
@@ -20,4 +27,9 @@ export function findNode(text: string, devices: DeviceRegistry, runtime: NodeRun
     throw new PalyraError("invalid_argument", `${byName.length} nodes have that name; give the device id instead.`);
   }
   return only.deviceId;
+}
+
+/** The name without what people do not see or do not mind: the case of letters, and how accents are encoded. */
+function comparable(name: string): string {
+  return name.trim().normalize("NFC").toLowerCase();
 }

@@ -61,7 +61,7 @@ export class NodeRpcFace {
     };
   }
 
-  /** Ends the caller's own pairing. */
+  /** Ends the caller's own pairing; throws `invalid_argument` for the local operator, which has none. */
   async revokeDevicePairing(
     request: RevokeDevicePairingRequest,
     peer: KnownPeer,

@@ -1,20 +1,25 @@
+import { X509Certificate } from "node:crypto";
+import { parseCertificateFacts, verifyIssuedBy } from "../identity/certificate_facts.ts";
 import { createCertificateRequest } from "../identity/certificate_request.ts";
-import { newDeviceId } from "../identity/device_id.ts";
-import { fingerprintOf } from "../identity/fingerprint.ts";
+import type { DeviceId } from "../identity/device_id.ts";
+import type { Fingerprint } from "../identity/fingerprint.ts";
+import { CA_CERTIFICATE_SECRET } from "../identity/identity_manager.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
+import { pemToDer } from "../identity/pem.ts";
+import { sameBytes } from "../identity/same_bytes.ts";
 import type { SecretStore } from "../identity/secret_store.ts";
 import { TlsKey } from "../identity/tls_key.ts";
-import type { Clock } from "../identity/unix_ms.ts";
 import type { CertificateIssuer } from "./certificate_issuer.ts";
-import type { DeviceRegistry } from "./device_registry.ts";
-import type { DeviceRecord } from "./store/device_record.ts";
-import type { Store } from "./store/store.ts";
+import { renewalIsDue } from "./certificate_life.ts";
+import { admitLocalOperator, isLocalOperator, type LocalOperatorOptions } from "./local_operator.ts";
+import type { CertificateRecord } from "./store/device_record.ts";
 
 const CERTIFICATE = "operator-certificate.pem";
 const KEY = "operator-key.pem";
-const CA = "ca-certificate.pem";
-const LOCAL_OPERATOR = "local operator";
-const ADMITTED_BY = "palyrad";
+
+/** How often the files are read again when they do not match, and how long is waited before, in milliseconds. */
+const READ_AGAIN = 10;
+const READ_AGAIN_AFTER_MS = 50;
 
 /** What an operator's command needs to speak to the daemon of its own machine. */
 export interface OperatorCredentials {
@@ -23,68 +28,134 @@ export interface OperatorCredentials {
   readonly keyPem: string;
 }
 
-/** What {@linkcode issueOperatorCredentials} needs. */
-export interface OperatorCredentialsOptions {
-  readonly store: Store;
-  readonly secrets: SecretStore;
-  readonly devices: DeviceRegistry;
+/** What {@linkcode renewOperatorCredentials} needs. */
+export interface OperatorCredentialsOptions extends LocalOperatorOptions {
   readonly issuer: CertificateIssuer;
-  readonly clock: Clock;
 }
 
 /**
- * Writes a fresh operator certificate for this machine among the daemon's secrets, so that `palyrad` commands of its
- * owner work without a token (design section 3). The local operator is a device like any other.
+ * Sees to it that this machine has an operator certificate among the daemon's secrets that is good for a while, so that
+ * `palyrad` commands of its owner work without a token (design section 3). Issues a new one when there is none, when the
+ * one there is would be refused, and when it has a third of its life left; the answer is whether it did.
  */
-export async function issueOperatorCredentials(options: OperatorCredentialsOptions): Promise<void> {
+export async function renewOperatorCredentials(options: OperatorCredentialsOptions): Promise<boolean> {
+  const inUse = await certificateInUse(options);
+  if (inUse !== undefined && !renewalIsDue(inUse, options.clock())) return false;
+  await issueOperatorCredentials(options);
+  return true;
+}
+
+/**
+ * Writes a fresh operator certificate for this machine among the daemon's secrets. The one before it stays valid, so
+ * that no command under way is cut off; those before that are revoked.
+ */
+async function issueOperatorCredentials(options: OperatorCredentialsOptions): Promise<void> {
+  const { secrets, issuer } = options;
+  const before = await fingerprintInUse(secrets);
   const tlsKey = await TlsKey.generate();
-  const device = await localOperator(options, tlsKey);
-  const csrDer = await createCertificateRequest({ deviceId: device.deviceId, tlsKey });
-  const certificate = await options.issuer.issue(device, csrDer);
-  // The key first: a certificate without its key would be of no use, a key without its certificate does no harm.
+  const device = await admitLocalOperator(options, tlsKey);
+  const { deviceId } = device;
+  const certificate = await issuer.issue(device, await createCertificateRequest({ deviceId, tlsKey }));
+  // Two files cannot be replaced at once: who reads between the two finds no match, and reads again.
   const encoder = new TextEncoder();
-  await options.secrets.write(KEY, encoder.encode(await tlsKey.toPem()));
-  await options.secrets.write(CERTIFICATE, encoder.encode(certificate.pem));
+  await secrets.write(KEY, encoder.encode(await tlsKey.toPem()));
+  await secrets.write(CERTIFICATE, encoder.encode(certificate.pem));
+  await revokeAllBut([certificate.fingerprint, before], deviceId, options);
 }
 
-async function localOperator(options: OperatorCredentialsOptions, tlsKey: TlsKey): Promise<DeviceRecord> {
-  const { devices, store, clock } = options;
-  const known = devices.list().find((device) =>
-    device.status === "paired" && device.approvedBy === ADMITTED_BY && device.deviceName === LOCAL_OPERATOR
-  );
-  if (known !== undefined) return known;
-  const device: DeviceRecord = {
-    deviceId: newDeviceId(),
-    clientKind: "cli",
-    status: "paired",
-    deviceName: LOCAL_OPERATOR,
-    platform: `${Deno.build.os}-${Deno.build.arch}`,
-    // It is admitted by the state folder's owner and never pairs, so it has no device key.
-    publicKey: new Uint8Array(),
-    identityFingerprint: fingerprintOf(tlsKey.publicKey),
-    grantedCapabilities: [],
-    pairedAt: clock(),
-    approvedBy: ADMITTED_BY,
-  };
-  await store.transaction((tx) => tx.devices.put(device));
-  devices.putDevice(device);
-  return device;
-}
-
-/** Reads the operator certificate of a state folder; throws `state_not_initialised` when there is none. */
-export async function readOperatorCredentials(secrets: SecretStore): Promise<OperatorCredentials> {
-  const [ca, certificate, key] = await Promise.all([CA, CERTIFICATE, KEY].map((name) => secrets.read(name)));
-  if (ca === undefined || certificate === undefined || key === undefined) {
-    throw new PalyraError(
-      "state_not_initialised",
-      "This state folder has no operator certificate yet. Start the daemon once (`palyrad run`), or name its folder " +
-        "with --state-root.",
-    );
+/**
+ * Reads the operator certificate of a state folder. While the daemon is renewing it, key and certificate may not match
+ * for a moment; then they are read again a few times. Throws `state_not_initialised` when there is none,
+ * `state_damaged` when they do not match for good.
+ *
+ * @param pause waited for before each further reading; 50 ms by default.
+ */
+export async function readOperatorCredentials(
+  secrets: SecretStore,
+  pause: () => Promise<void> = () => new Promise((resolve) => setTimeout(resolve, READ_AGAIN_AFTER_MS)),
+): Promise<OperatorCredentials> {
+  for (let left = READ_AGAIN;; left--) {
+    // deno-lint-ignore no-await-in-loop -- each reading follows the one before
+    const [caPem, certificatePem, keyPem] = await readTexts(secrets, [CA_CERTIFICATE_SECRET, CERTIFICATE, KEY]);
+    if (caPem === undefined || certificatePem === undefined || keyPem === undefined) {
+      throw new PalyraError(
+        "state_not_initialised",
+        "This state folder has no operator certificate yet. Start the daemon once (`palyrad run`), or name its folder " +
+          "with --state-root.",
+      );
+    }
+    // deno-lint-ignore no-await-in-loop -- each reading follows the one before
+    if (await belongTogether(certificatePem, keyPem)) return { caPem, certificatePem, keyPem };
+    if (left === 0) {
+      throw new PalyraError(
+        "state_damaged",
+        `${CERTIFICATE} and ${KEY} in ${secrets.folder} do not belong together. Start the daemon again (\`palyrad run\`): ` +
+          "it makes new ones.",
+      );
+    }
+    // deno-lint-ignore no-await-in-loop -- each reading follows the one before
+    await pause();
   }
+}
+
+/** The stored certificate, if the daemon would let its holder in. */
+async function certificateInUse(
+  { secrets, devices, clock }: OperatorCredentialsOptions,
+): Promise<CertificateRecord | undefined> {
+  const [caPem, certificatePem, keyPem] = await readTexts(secrets, [CA_CERTIFICATE_SECRET, CERTIFICATE, KEY]);
+  if (caPem === undefined || certificatePem === undefined || keyPem === undefined) return undefined;
+  if (!await belongTogether(certificatePem, keyPem)) return undefined;
+  const der = pemToDer(certificatePem);
+  const { fingerprint } = parseCertificateFacts(der);
+  const peer = devices.identify({ fingerprint, der });
+  if (peer instanceof PalyraError || !isLocalOperator(peer.device)) return undefined;
+  const refused = await verifyIssuedBy(der, pemToDer(caPem), clock(), "client");
+  return refused === undefined ? peer.certificate : undefined;
+}
+
+async function fingerprintInUse(secrets: SecretStore): Promise<Fingerprint | undefined> {
+  const [certificatePem] = await readTexts(secrets, [CERTIFICATE]);
+  try {
+    return certificatePem === undefined ? undefined : parseCertificateFacts(certificatePem).fingerprint;
+  } catch {
+    // It is about to be replaced.
+    return undefined;
+  }
+}
+
+async function revokeAllBut(
+  kept: readonly (Fingerprint | undefined)[],
+  deviceId: DeviceId,
+  { store, devices, clock }: OperatorCredentialsOptions,
+): Promise<void> {
+  const revocation = { revokedAt: clock(), revokedReason: "renewed" };
+  const ended = devices.certificatesOf(deviceId).filter(({ fingerprint, revokedAt, expiresAt }) =>
+    revokedAt === undefined && expiresAt > revocation.revokedAt && !kept.includes(fingerprint)
+  );
+  if (ended.length === 0) return;
+  await store.transaction(async (tx) => {
+    await Promise.all(
+      ended.map(({ fingerprint }) =>
+        tx.devices.revokeCertificate(fingerprint, revocation.revokedAt, revocation.revokedReason)
+      ),
+    );
+  });
+  for (const certificate of ended) devices.putCertificate({ ...certificate, ...revocation });
+}
+
+async function belongTogether(certificatePem: string, keyPem: string): Promise<boolean> {
+  try {
+    const { publicKey } = await TlsKey.fromPem(keyPem);
+    const certified = new X509Certificate(certificatePem).publicKey.export({ type: "spki", format: "der" });
+    return sameBytes(new Uint8Array(certified), publicKey);
+  } catch {
+    // What cannot be read matches nothing.
+    return false;
+  }
+}
+
+async function readTexts(secrets: SecretStore, names: readonly string[]): Promise<(string | undefined)[]> {
   const decoder = new TextDecoder();
-  return {
-    caPem: decoder.decode(ca),
-    certificatePem: decoder.decode(certificate),
-    keyPem: decoder.decode(key),
-  };
+  const contents = await Promise.all(names.map((name) => secrets.read(name)));
+  return contents.map((content) => content && decoder.decode(content));
 }

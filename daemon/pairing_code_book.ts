@@ -2,7 +2,7 @@ import type { ClientKind } from "../identity/client_kind.ts";
 import type { CanonicalUlid } from "../identity/device_id.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
-import type { PairingCodeRecord, PairingTryRecord } from "./store/pairing_record.ts";
+import type { PairingCodeRecord } from "./store/pairing_record.ts";
 import type { StoreTransaction } from "./store/store.ts";
 
 /** A code that may be tried: its key is still there. */
@@ -11,30 +11,38 @@ export type LivePairingCode = PairingCodeRecord & { readonly key: Uint8Array };
 /** Which code a device says it holds; a PIN names none, as only one is live at a time. */
 export type HeldCode = { readonly method: "qr"; readonly codeId: CanonicalUlid } | { readonly method: "pin" };
 
-const MINT_ANOTHER = "Ask for a new one: `palyrad pairing code`.";
-
+/** Why a code may not be tried now, with the cure; undefined when it may. */
 function refusal(code: PairingCodeRecord | undefined, now: UnixMs): PalyraError | undefined {
-  if (code === undefined) {
-    return new PalyraError("pairing_code_unknown", `This daemon has no such pairing code. ${MINT_ANOTHER}`);
-  }
+  if (code === undefined) return unknownCode();
+  const isPin = code.method === "pin";
+  const the = isPin ? "The newest PIN" : "This pairing code";
+  const mintAnother = `Ask for a new one: \`palyrad pairing code${isPin ? " --pin" : ""}\`.`;
+  const expired = () => new PalyraError("pairing_code_expired", `${the} has expired. ${mintAnother}`);
+  const dead = () =>
+    new PalyraError(
+      "pairing_code_dead",
+      `${the} was tried wrongly too often and is dead; \`palyrad pairing list\` shows who tried. ${mintAnother}`,
+    );
   switch (code.state) {
     case "spent":
-      return new PalyraError("pairing_code_spent", `This pairing code has been used already. ${MINT_ANOTHER}`);
+      return new PalyraError("pairing_code_spent", `${the} has been used already. ${mintAnother}`);
     case "dead":
-      return new PalyraError("pairing_code_dead", `This pairing code was tried wrongly too often. ${MINT_ANOTHER}`);
+      return dead();
     case "replaced":
-      return new PalyraError("pairing_code_unknown", `A newer PIN has taken this one's place. ${MINT_ANOTHER}`);
+      return new PalyraError("pairing_code_unknown", `A newer PIN has taken this one's place. ${mintAnother}`);
     case "expired":
-      return new PalyraError("pairing_code_expired", `This pairing code has expired. ${MINT_ANOTHER}`);
+      return expired();
     case "live":
-      if (code.expiresAt <= now) {
-        return new PalyraError("pairing_code_expired", `This pairing code has expired. ${MINT_ANOTHER}`);
-      }
-      if (code.triesLeft === 0) {
-        return new PalyraError("pairing_code_dead", `This pairing code was tried wrongly too often. ${MINT_ANOTHER}`);
-      }
-      return undefined;
+      if (code.expiresAt <= now) return expired();
+      return code.triesLeft < 1 ? dead() : undefined;
   }
+}
+
+function unknownCode(): PalyraError {
+  return new PalyraError(
+    "pairing_code_unknown",
+    "This daemon has no such pairing code. Ask for a new one: `palyrad pairing code`.",
+  );
 }
 
 function live(code: PairingCodeRecord | undefined, now: UnixMs): LivePairingCode {
@@ -51,15 +59,11 @@ export async function findLiveCode(
   clientKind: ClientKind,
   now: UnixMs,
 ): Promise<LivePairingCode> {
-  const record = held.method === "qr"
-    ? await tx.pairing.getCode(held.codeId)
-    : (await tx.pairing.listLiveCodes()).find((code) => code.method === "pin");
+  const record = held.method === "qr" ? await tx.pairing.getCode(held.codeId) : await tx.pairing.newestPin();
   if (held.method === "pin" && record === undefined) {
-    throw new PalyraError("pairing_code_unknown", "No PIN is live. Ask for one: `palyrad pairing code --pin`.");
+    throw new PalyraError("pairing_code_unknown", "There is no PIN yet. Ask for one: `palyrad pairing code --pin`.");
   }
-  if (record !== undefined && record.method !== held.method) {
-    throw new PalyraError("pairing_code_unknown", `This daemon has no such pairing code. ${MINT_ANOTHER}`);
-  }
+  if (record?.method !== held.method) throw unknownCode();
   const code = live(record, now);
   if (code.clientKind !== clientKind) {
     throw new PalyraError(
@@ -72,34 +76,32 @@ export async function findLiveCode(
 
 /**
  * Takes one try off a code before anything is verified, so that no crash and no parallel session gives a guess for
- * free. Throws the reason when none may be made.
+ * free. With its last try a code dies at once; {@linkcode consumeCode} takes it all the same if that try is right. The
+ * answer is whether it was the last. Throws the reason when none may be made.
  */
-export async function spendTry(tx: StoreTransaction, codeId: CanonicalUlid, now: UnixMs): Promise<void> {
-  const code = live(await tx.pairing.getCode(codeId), now);
-  await tx.pairing.setTriesLeft(codeId, code.triesLeft - 1);
-}
-
-/** Writes a failed try down for the operator; the last one ends the code, and the answer is true. */
-export async function recordFailedTry(tx: StoreTransaction, failed: PairingTryRecord): Promise<boolean> {
-  await tx.pairing.insertTry(failed);
-  const code = await tx.pairing.getCode(failed.codeId);
-  if (code?.state !== "live" || code.triesLeft > 0) return false;
-  await tx.pairing.endCode(failed.codeId, "dead");
+export async function spendTry(tx: StoreTransaction, codeId: CanonicalUlid, now: UnixMs): Promise<boolean> {
+  const { triesLeft } = live(await tx.pairing.getCode(codeId), now);
+  await tx.pairing.setTriesLeft(codeId, triesLeft - 1);
+  if (triesLeft > 1) return false;
+  await tx.pairing.endCode(codeId, "dead");
   return true;
 }
 
-/** Uses a code up; throws when another pairing was faster, or its time ran out. */
+/**
+ * Uses a code up for a try that {@linkcode spendTry} granted; throws when another pairing was faster, or its time ran
+ * out.
+ */
 export async function consumeCode(
   tx: StoreTransaction,
   codeId: CanonicalUlid,
   now: UnixMs,
 ): Promise<PairingCodeRecord> {
   const code = await tx.pairing.getCode(codeId);
-  // The try that is being answered has been taken off already, so none left is no reason to refuse it.
-  const refused = refusal(code && { ...code, triesLeft: Math.max(1, code.triesLeft) }, now);
+  if (code === undefined) throw unknownCode();
+  // Dead by the last of its tries, and this may be the one.
+  const refused = refusal(code.state === "dead" ? { ...code, state: "live", triesLeft: 1 } : code, now);
   if (refused !== undefined) throw refused;
-  if (code === undefined) throw new PalyraError("pairing_code_unknown", "The pairing code is gone.");
-  await tx.pairing.endCode(codeId, "spent");
+  await tx.pairing.spendCode(codeId);
   return code;
 }
 

@@ -78,3 +78,8 @@ export function deviceOf(request: PairingRequestRecord, now: UnixMs): DeviceReco
     approvedBy: request.decidedBy ?? "",
   };
 }
+
+/** Nobody has made such a request, or its device was removed. */
+export function pairingNotFound(): PalyraError {
+  return new PalyraError("pairing_not_found", "There is no such pairing request. `palyrad pairing list` shows them.");
+}

@@ -3,8 +3,6 @@ import type { ClientKind } from "../identity/client_kind.ts";
 import type { CanonicalUlid, DeviceId } from "../identity/device_id.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import type { IdentityManager } from "../identity/identity_manager.ts";
-import type { IssuedCertificate } from "../identity/issued_certificate.ts";
-import { parseCertificateRequest } from "../identity/certificate_request.ts";
 import {
   MAX_PAIRING_CODE_TRIES,
   mintPin,
@@ -16,20 +14,20 @@ import type { PairingChallenge, PairingCompletion } from "../identity/pairing_me
 import type { VerifiedPairing } from "../identity/pairing_session.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { encodeQrToken } from "../identity/qr_token.ts";
-import { type Clock, unixMs } from "../identity/unix_ms.ts";
+import { type Clock, type UnixMs, unixMs } from "../identity/unix_ms.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
-import {
-  consumeCode,
-  findLiveCode,
-  type HeldCode,
-  recordFailedTry,
-  spendTry,
-  sweepCodes,
-} from "./pairing_code_book.ts";
-import { atTime, decide, deviceOf, type PairingDecision, takesOver } from "./pairing_decision.ts";
-import type { CertificateRecord, DeviceRecord } from "./store/device_record.ts";
-import type { PairingCodeRecord, PairingRequestRecord, PairingTryRecord } from "./store/pairing_record.ts";
-import type { Store, StoreTransaction } from "./store/store.ts";
+import { type Admission, admit, SUPERSEDED } from "./pairing_admission.ts";
+import { consumeCode, findLiveCode, type HeldCode, spendTry, sweepCodes } from "./pairing_code_book.ts";
+import { atTime, decide, type PairingDecision, pairingNotFound, takesOver } from "./pairing_decision.ts";
+import { PairingHandOver, type PairingStatus } from "./pairing_hand_over.ts";
+import { PairingWatchers } from "./pairing_watchers.ts";
+import type {
+  PairingCodeRecord,
+  PairingRequestFilter,
+  PairingRequestRecord,
+  PairingTryRecord,
+} from "./store/pairing_record.ts";
+import type { Store } from "./store/store.ts";
 
 const log = getLogger(["palyra", "daemon", "pairing"]);
 
@@ -65,12 +63,6 @@ export interface CodeWithTries {
   readonly failedTries: readonly PairingTryRecord[];
 }
 
-/** A pairing request with the certificate, once the device may have it. */
-export interface PairingStatus {
-  readonly request: PairingRequestRecord;
-  readonly certificate: CertificateRecord | undefined;
-}
-
 /** What a completed handshake led to. */
 export interface PairingOutcome extends PairingStatus {
   readonly gatewayConfirmation: Uint8Array;
@@ -94,10 +86,13 @@ export interface PairingDeskOptions {
  */
 export class PairingDesk {
   readonly #options: PairingDeskOptions;
-  readonly #watchers = new Map<CanonicalUlid, Set<() => void>>();
+  readonly #handOver: PairingHandOver;
+  readonly #watchers: PairingWatchers;
 
   constructor(options: PairingDeskOptions) {
     this.#options = options;
+    this.#handOver = new PairingHandOver(options);
+    this.#watchers = new PairingWatchers(options.clock);
   }
 
   /** Makes a code. A new PIN ends the one before it, because a PIN names no code. */
@@ -163,50 +158,60 @@ export class PairingDesk {
   /** Counts for the status page. */
   async counts(): Promise<{ readonly liveCodes: number; readonly pendingRequests: number }> {
     const { store, clock } = this.#options;
+    const now = clock();
     return await store.transaction(async (tx) => ({
-      liveCodes: (await sweepCodes(tx, clock())).length,
-      pendingRequests: await tx.pairing.countPendingRequests(),
+      liveCodes: (await sweepCodes(tx, now)).length,
+      pendingRequests: await tx.pairing.countPendingRequests(now),
     }));
   }
 
-  /** The newest pairing requests. */
-  async listRequests(limit: number): Promise<PairingRequestRecord[]> {
+  /** The newest pairing requests that `filter` wants, as they stand now. */
+  async listRequests(filter: Omit<PairingRequestFilter, "at">): Promise<PairingRequestRecord[]> {
     const { store, clock } = this.#options;
-    const now = clock();
-    const requests = await store.transaction((tx) => tx.pairing.listRequests(limit));
-    return requests.map((request) => atTime(request, now));
+    const at = clock();
+    const requests = await store.transaction((tx) => tx.pairing.listRequests({ ...filter, at }));
+    return requests.map((request) => atTime(request, at));
   }
 
-  /** Opens a pairing session for a code that is live; throws why not. */
+  /**
+   * Opens a pairing session for a code that is live; throws why not. A source that begins too often is turned away before
+   * anything is looked up.
+   */
   async begin(held: HeldCode, clientKind: ClientKind, remoteAddress: string): Promise<PairingChallenge> {
     const { store, identity, clock, serverCertificateFingerprint } = this.#options;
+    const address = hostOf(remoteAddress);
+    identity.countStart(address);
     const code = await store.transaction((tx) => findLiveCode(tx, held, clientKind, clock()));
     const session = identity.beginPairing({
       code,
       clientKind,
       serverCertificateFingerprint: serverCertificateFingerprint(),
-      source: hostOf(remoteAddress),
+      address,
     });
     return session.challenge();
   }
 
   /**
-   * Checks the device's proof. A wrong one costs the code a try, which is taken before anything is verified; a right
-   * one uses the code up in the transaction that stores the pairing.
+   * Checks the device's proof. Each costs the code a try, which is taken before anything is verified; the operator sees
+   * those that led to nothing. A right one uses the code up in the transaction that stores the pairing.
    */
   async complete(completion: PairingCompletion, remoteAddress: string): Promise<PairingOutcome> {
     const { store, identity, clock } = this.#options;
     const session = identity.takeSession(completion.sessionId);
-    await store.transaction((tx) => spendTry(tx, session.codeId, clock()));
+    const { codeId } = session;
+    const lastTry = await store.transaction((tx) => spendTry(tx, codeId, clock()));
+    if (lastTry) identity.endSessionsOfCode(codeId);
+    let stored: PairingRequestRecord;
     let verified: VerifiedPairing;
     try {
       verified = await session.verify(completion);
+      stored = await this.#store(verified, remoteAddress);
     } catch (thrown) {
       const error = PalyraError.from(thrown);
-      await this.#failTry(session.codeId, completion, remoteAddress, error);
+      const { deviceId } = completion;
+      await this.#recordFailedTry({ codeId, at: clock(), remoteAddress, deviceId, reason: error.code }, error);
       throw error;
     }
-    const stored = await this.#store(verified, remoteAddress);
     log.info("Device proved a pairing code.", {
       requestId: stored.requestId,
       deviceId: stored.deviceId,
@@ -215,29 +220,26 @@ export class PairingDesk {
       remoteAddress,
     });
     const status = stored.state === "approved"
-      ? await this.#handOver(stored)
+      ? await this.#handOver.give(stored)
       : { request: stored, certificate: undefined };
     return { ...status, gatewayConfirmation: verified.gatewayConfirmation };
   }
 
   /** Approves or rejects a pending request, once and for ever. */
   async decide(requestId: CanonicalUlid, decision: PairingDecision): Promise<PairingRequestRecord> {
-    const { store, clock, devices } = this.#options;
+    const { store, clock } = this.#options;
     const now = clock();
-    const { decided, device, supersedes } = await store.transaction(async (tx) => {
+    const { decided, admission } = await store.transaction(async (tx) => {
       const request = await tx.pairing.getRequest(requestId);
       if (request === undefined) throw pairingNotFound();
       const existing = await tx.devices.get(request.deviceId);
       const decided = decide(request, decision, existing, now);
       await tx.pairing.updateRequest(decided);
-      if (!decision.approve) return { decided, device: undefined, supersedes: false };
-      const supersedes = takesOver(request, existing);
-      return { decided, device: await this.#admit(tx, decided, supersedes), supersedes };
+      return { decided, admission: decision.approve ? await admit(tx, decided, existing, now) : undefined };
     });
-    if (device !== undefined) devices.putDevice(device);
-    if (supersedes) devices.revokeCertificates(decided.deviceId, now, SUPERSEDED);
     log.info("Pairing request decided.", { requestId, state: decided.state, operator: decision.operator });
-    this.#notify(requestId);
+    if (admission !== undefined) this.#admitted(admission, now);
+    this.#watchers.notify([requestId]);
     return decided;
   }
 
@@ -247,7 +249,7 @@ export class PairingDesk {
     const request = await store.transaction((tx) => tx.pairing.getRequest(requestId));
     if (request === undefined) throw pairingNotFound();
     const standing = atTime(request, clock());
-    if (standing.state === "approved" || standing.state === "completed") return await this.#handOver(standing);
+    if (standing.state === "approved" || standing.state === "completed") return await this.#handOver.give(standing);
     return { request: standing, certificate: undefined };
   }
 
@@ -259,40 +261,41 @@ export class PairingDesk {
     return request;
   }
 
-  /** Calls `onChange` after each decision on the request; the returned function ends that. */
-  watch(requestId: CanonicalUlid, onChange: () => void): () => void {
-    let watchers = this.#watchers.get(requestId);
-    if (watchers === undefined) this.#watchers.set(requestId, watchers = new Set());
-    watchers.add(onChange);
-    return () => {
-      watchers.delete(onChange);
-      if (watchers.size === 0 && this.#watchers.get(requestId) === watchers) this.#watchers.delete(requestId);
-    };
+  /**
+   * Calls `onChange` when the request was decided or superseded, when it expires, and when its device was removed. The
+   * returned function ends that and has to be called.
+   */
+  watch(request: PairingRequestRecord, onChange: () => void): () => void {
+    return this.#watchers.watch(request, onChange);
   }
 
-  #notify(requestId: CanonicalUlid): void {
-    for (const onChange of [...this.#watchers.get(requestId) ?? []]) onChange();
+  /** A device was deleted, and its pairing requests with it. */
+  deviceRemoved(deviceId: DeviceId): void {
+    this.#watchers.notifyDevice(deviceId);
   }
 
-  async #failTry(
-    codeId: CanonicalUlid,
-    completion: PairingCompletion,
-    remoteAddress: string,
-    error: PalyraError,
-  ): Promise<void> {
-    const { store, clock, identity } = this.#options;
-    const { deviceId } = completion;
+  #admitted({ device, tookOver, superseded }: Admission, at: UnixMs): void {
+    const { devices } = this.#options;
+    devices.putDevice(device);
+    if (tookOver) devices.revokeCertificates(device.deviceId, at, SUPERSEDED);
+    this.#watchers.notify(superseded);
+  }
+
+  async #recordFailedTry(failed: PairingTryRecord, error: PalyraError): Promise<void> {
+    const { codeId, deviceId, remoteAddress } = failed;
     log.warn("A pairing code was tried and failed.", { codeId, deviceId, remoteAddress, error });
-    const dead = await store.transaction((tx) =>
-      recordFailedTry(tx, { codeId, at: clock(), remoteAddress, deviceId, reason: error.code })
-    );
-    if (dead) identity.endSessionsOfCode(codeId);
+    try {
+      await this.#options.store.transaction((tx) => tx.pairing.insertTry(failed));
+    } catch (cause) {
+      // The device is told why its try failed, not that the daemon could not write it down.
+      log.error("A failed try of a pairing code could not be recorded.", { codeId, cause });
+    }
   }
 
   async #store(verified: VerifiedPairing, remoteAddress: string): Promise<PairingRequestRecord> {
-    const { store, clock, devices, identity } = this.#options;
+    const { store, clock, identity } = this.#options;
     const now = clock();
-    const { request, device } = await store.transaction(async (tx) => {
+    const { request, admission } = await store.transaction(async (tx) => {
       const existing = await tx.devices.get(verified.deviceId);
       if (existing?.status === "revoked") {
         throw new PalyraError(
@@ -330,80 +333,15 @@ export class PairingDesk {
         )
         : pending;
       await tx.pairing.insertRequest(request);
-      return { request, device: approved ? await this.#admit(tx, request, false) : undefined };
+      return { request, admission: approved ? await admit(tx, request, existing, now) : undefined };
     });
     identity.endSessionsOfCode(verified.codeId);
-    if (device !== undefined) devices.putDevice(device);
+    if (admission !== undefined) this.#admitted(admission, now);
     return request;
   }
-
-  async #admit(tx: StoreTransaction, request: PairingRequestRecord, supersedes: boolean): Promise<DeviceRecord> {
-    const now = this.#options.clock();
-    const device = deviceOf(request, now);
-    await tx.devices.put(device);
-    if (supersedes) await tx.devices.revokeCertificates(device.deviceId, now, SUPERSEDED);
-    return device;
-  }
-
-  /** Issues the certificate of an approved request, once: asking again returns the same one. */
-  async #handOver(approved: PairingRequestRecord): Promise<PairingStatus> {
-    const { store, clock, devices } = this.#options;
-    const issued = approved.state === "approved" ? await this.#issue(approved) : undefined;
-    const now = clock();
-    const { request, certificate, fresh } = await store.transaction(async (tx) => {
-      const request = await tx.pairing.getRequest(approved.requestId);
-      if (request === undefined) throw pairingNotFound();
-      if (request.state === "completed") {
-        const { certificateFingerprint } = request;
-        const certificate = certificateFingerprint && await tx.devices.getCertificate(certificateFingerprint);
-        return { request, certificate: certificate || undefined, fresh: false };
-      }
-      if (issued === undefined) throw pairingNotFound();
-      const { deviceId } = request;
-      const certificate: CertificateRecord = {
-        fingerprint: issued.fingerprint,
-        deviceId,
-        issuedAt: issued.issuedAt,
-        expiresAt: issued.expiresAt,
-        pem: issued.certificatePem,
-      };
-      await tx.devices.revokeCertificates(deviceId, now, SUPERSEDED);
-      await tx.devices.insertCertificate(certificate);
-      const completed: PairingRequestRecord = {
-        ...request,
-        state: "completed",
-        certificateFingerprint: issued.fingerprint,
-      };
-      await tx.pairing.updateRequest(completed);
-      return { request: completed, certificate, fresh: true };
-    });
-    if (fresh && certificate !== undefined) {
-      devices.revokeCertificates(request.deviceId, now, SUPERSEDED);
-      devices.putCertificate(certificate);
-      log.info("Device paired.", { deviceId: request.deviceId, certificate: certificate.fingerprint });
-    }
-    return { request, certificate };
-  }
-
-  async #issue(request: PairingRequestRecord): Promise<IssuedCertificate> {
-    const { identity, certificateValidityMs } = this.#options;
-    const { publicKey } = parseCertificateRequest(request.csrDer, request.deviceId);
-    return await identity.issueClientCertificate({
-      deviceId: request.deviceId,
-      clientKind: request.clientKind,
-      publicKey,
-      validityMs: certificateValidityMs,
-    });
-  }
 }
-
-const SUPERSEDED = "superseded by a newer pairing";
 
 /** The address without its port, which is another one for each connection. */
 function hostOf(remoteAddress: string): string {
   return remoteAddress.replace(/:\d+$/, "");
-}
-
-function pairingNotFound(): PalyraError {
-  return new PalyraError("pairing_not_found", "There is no such pairing request. `palyrad pairing list` shows them.");
 }

@@ -1,127 +1,16 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { createCertificateRequest } from "../identity/certificate_request.ts";
-import { type DeviceId, newDeviceId } from "../identity/device_id.ts";
+import { type DeviceId, newDeviceId, newUlid } from "../identity/device_id.ts";
 import { DeviceIdentity } from "../identity/device_identity.ts";
-import { fingerprintOf } from "../identity/fingerprint.ts";
-import { IdentityManager } from "../identity/identity_manager.ts";
-import { PairingAttempt } from "../identity/pairing_attempt.ts";
-import type { PairingChallenge, PairingCompletion } from "../identity/pairing_message.ts";
+import { MAX_PAIRING_SESSIONS_PER_SOURCE, MAX_PAIRING_STARTS_PER_SOURCE } from "../identity/identity_manager.ts";
+import type { PairingCompletion } from "../identity/pairing_message.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
-import { parseQrToken } from "../identity/qr_token.ts";
-import { SecretStore } from "../identity/secret_store.ts";
-import { TlsKey } from "../identity/tls_key.ts";
-import { systemClock, type UnixMs, unixMs } from "../identity/unix_ms.ts";
-import { DeviceRegistry } from "./device_registry.ts";
-import { type MintOrder, PAIRING_DECISION_MS, PairingDesk } from "./pairing_desk.ts";
-import { SqliteStore } from "./store/sqlite/sqlite_store.ts";
-
-const SERVER = fingerprintOf(new TextEncoder().encode("the server's certificate"));
-const FROM = "192.0.2.7:50000";
-const HOUR_MS = 3_600_000;
-
-/** A desk on a real store, with a clock that can be moved. */
-class Bench implements AsyncDisposable {
-  now: UnixMs = systemClock();
-  #addresses = 0;
-
-  private constructor(
-    readonly folder: string,
-    readonly store: SqliteStore,
-    readonly identity: IdentityManager,
-    readonly devices: DeviceRegistry,
-    readonly desk: PairingDesk,
-  ) {}
-
-  static async open(): Promise<Bench> {
-    const folder = await Deno.makeTempDir();
-    // deno-lint-ignore prefer-const -- the clock reads the bench, the bench holds what the clock is given to
-    let bench: Bench | undefined;
-    const clock = () => bench?.now ?? systemClock();
-    const secrets = await SecretStore.open(join(folder, "secrets"));
-    const identity = await IdentityManager.open({ secrets, clock, trustDomain: "palyra" });
-    const store = SqliteStore.open(join(folder, "palyrad.sqlite"));
-    const devices = await DeviceRegistry.load(store, identity.revocations, clock);
-    const desk = new PairingDesk({
-      store,
-      identity,
-      devices,
-      clock,
-      serverCertificateFingerprint: () => SERVER,
-      certificateValidityMs: HOUR_MS,
-    });
-    bench = new Bench(folder, store, identity, devices, desk);
-    return bench;
-  }
-
-  async mint(changes: Partial<MintOrder> = {}) {
-    return await this.desk.mint({
-      method: "qr",
-      clientKind: "node",
-      ttlMs: undefined,
-      approve: false,
-      issuedBy: "operator",
-      endpoints: ["127.0.0.1:7445"],
-      ...changes,
-    });
-  }
-
-  async begin(secretText: string): Promise<PairingChallenge> {
-    // Another address each time, since this is about codes and not about the limit per address.
-    const from = `192.0.2.${++this.#addresses % 250}:50000`;
-    if (/^\d+$/.test(secretText)) return await this.desk.begin({ method: "pin" }, "node", from);
-    return await this.desk.begin({ method: "qr", codeId: parseQrToken(secretText).codeId }, "node", from);
-  }
-
-  /** The device's answer. `claimed` is the code it holds, which may be wrong. */
-  async answer(challenge: PairingChallenge, claimed: string, device: DeviceIdentity): Promise<PairingAttempt> {
-    const tlsKey = await TlsKey.generate();
-    const secret = /^\d+$/.test(claimed)
-      ? { kind: "pin" as const, pin: claimed }
-      : { kind: "qr" as const, ...pick(parseQrToken(claimed)) };
-    return await PairingAttempt.answer({
-      device,
-      csrDer: await createCertificateRequest({ deviceId: device.deviceId, tlsKey }),
-      method: secret,
-      caFingerprint: this.identity.ca.fingerprint,
-      serverCertificateFingerprint: SERVER,
-      clientKind: "node",
-      platform: "linux-x86_64",
-      deviceName: "laptop",
-      requestedCapabilities: ["echo"],
-    }, challenge);
-  }
-
-  async pair(secretText: string, device = DeviceIdentity.generate(newDeviceId())) {
-    const attempt = await this.answer(await this.begin(secretText), secretText, device);
-    const outcome = await this.desk.complete(attempt.completion, FROM);
-    attempt.verifyConfirmation(outcome.gatewayConfirmation);
-    return outcome;
-  }
-
-  async failTry(secretText: string): Promise<void> {
-    const wrong = secretText === "000000" ? "000001" : "000000";
-    const attempt = await this.answer(
-      await this.begin(secretText),
-      wrong,
-      DeviceIdentity.generate(newDeviceId()),
-    );
-    await assert.rejects(this.desk.complete(attempt.completion, FROM), isError("pairing_proof_failed"));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.store.close();
-    await Deno.remove(this.folder, { recursive: true });
-  }
-}
-
-const pick = ({ secret, codeId }: ReturnType<typeof parseQrToken>) => ({ secret, codeId });
-const isError = (code: string) => (thrown: unknown) => thrown instanceof PalyraError && thrown.code === code;
-const APPROVE = { approve: true, reason: "known", operator: "operator", replace: false };
+import { unixMs } from "../identity/unix_ms.ts";
+import { PAIRING_DECISION_MS } from "./pairing_desk.ts";
+import { APPROVE, FROM, isError, PairingBench, wrongPin } from "./testing/pairing_bench.ts";
 
 for (const method of ["qr", "pin"] as const) {
   Deno.test(`PairingDesk pairs by ${method}, waits for approval, and hands the certificate over once`, async () => {
-    await using bench = await Bench.open();
+    await using bench = await PairingBench.open();
     const { secretText } = await bench.mint({ method });
     const { request, certificate } = await bench.pair(secretText);
     assert.equal(request.state, "pending_approval");
@@ -140,7 +29,7 @@ for (const method of ["qr", "pin"] as const) {
   });
 
   Deno.test(`PairingDesk uses a ${method} code up, and keeps nothing that could prove it`, async () => {
-    await using bench = await Bench.open();
+    await using bench = await PairingBench.open();
     const { secretText, code } = await bench.mint({ method });
     const second = await bench.answer(
       await bench.begin(secretText),
@@ -148,10 +37,7 @@ for (const method of ["qr", "pin"] as const) {
       DeviceIdentity.generate(newDeviceId()),
     );
     await bench.pair(secretText);
-    await assert.rejects(
-      bench.begin(secretText),
-      isError(method === "qr" ? "pairing_code_spent" : "pairing_code_unknown"),
-    );
+    await assert.rejects(bench.begin(secretText), isError("pairing_code_spent"));
     // A session that was open before is over too: a spent code is not revived by a race.
     await assert.rejects(bench.desk.complete(second.completion, FROM), isError("pairing_session_unknown"));
     const [listed] = await bench.desk.listCodes(10);
@@ -162,7 +48,7 @@ for (const method of ["qr", "pin"] as const) {
 }
 
 Deno.test("PairingDesk approves in advance where the code says so", async () => {
-  await using bench = await Bench.open();
+  await using bench = await PairingBench.open();
   const { secretText } = await bench.mint({ approve: true });
   const { request, certificate } = await bench.pair(secretText);
   assert.equal(request.state, "completed");
@@ -171,13 +57,13 @@ Deno.test("PairingDesk approves in advance where the code says so", async () => 
 });
 
 Deno.test("PairingDesk kills a PIN at the fifth wrong guess, shows the operator who tried, and takes a new PIN", async () => {
-  await using bench = await Bench.open();
+  await using bench = await PairingBench.open();
   const { secretText, code } = await bench.mint({ method: "pin" });
   for (let guess = 1; guess <= 5; guess++) {
     // deno-lint-ignore no-await-in-loop -- one guess after the other
     await bench.failTry(secretText);
   }
-  await assert.rejects(bench.begin(secretText), isError("pairing_code_unknown"));
+  await assert.rejects(bench.begin(secretText), isError("pairing_code_dead", /palyrad pairing list.*--pin/));
   const [listed] = await bench.desk.listCodes(10);
   assert.equal(listed?.code.state, "dead");
   assert.equal(listed?.failedTries.length, 5);
@@ -188,7 +74,7 @@ Deno.test("PairingDesk kills a PIN at the fifth wrong guess, shows the operator 
 });
 
 Deno.test("PairingDesk gives the owner's code back after somebody else's failed try", async () => {
-  await using bench = await Bench.open();
+  await using bench = await PairingBench.open();
   const { secretText } = await bench.mint({ method: "pin" });
   await bench.failTry(secretText);
   await bench.failTry(secretText);
@@ -197,9 +83,9 @@ Deno.test("PairingDesk gives the owner's code back after somebody else's failed 
 });
 
 Deno.test("PairingDesk counts parallel guesses: twenty open sessions give five tries and no more", async () => {
-  await using bench = await Bench.open();
+  await using bench = await PairingBench.open();
   const { secretText } = await bench.mint({ method: "pin" });
-  const wrong = secretText === "000000" ? "000001" : "000000";
+  const wrong = wrongPin(secretText);
   const attempts = await Promise.all(
     Array.from(
       { length: 20 },
@@ -213,7 +99,7 @@ Deno.test("PairingDesk counts parallel guesses: twenty open sessions give five t
 });
 
 Deno.test("PairingDesk lets the last try be the right one", async () => {
-  await using bench = await Bench.open();
+  await using bench = await PairingBench.open();
   const { secretText } = await bench.mint({ method: "pin" });
   for (let guess = 1; guess <= 4; guess++) {
     // deno-lint-ignore no-await-in-loop -- one guess after the other
@@ -223,7 +109,7 @@ Deno.test("PairingDesk lets the last try be the right one", async () => {
 });
 
 Deno.test("PairingDesk refuses a code past its time, and one that was replaced", async () => {
-  await using bench = await Bench.open();
+  await using bench = await PairingBench.open();
   const qr = await bench.mint({ ttlMs: 60_000 });
   const first = await bench.mint({ method: "pin" });
   const second = await bench.mint({ method: "pin" });
@@ -241,7 +127,7 @@ Deno.test("PairingDesk refuses a code past its time, and one that was replaced",
 });
 
 Deno.test("PairingDesk refuses a code of another kind and names the right flag", async () => {
-  await using bench = await Bench.open();
+  await using bench = await PairingBench.open();
   const { secretText } = await bench.mint({ clientKind: "cli" });
   await assert.rejects(
     bench.begin(secretText),
@@ -250,7 +136,7 @@ Deno.test("PairingDesk refuses a code of another kind and names the right flag",
 });
 
 Deno.test("PairingDesk never flips a decision and never approves what has expired", async () => {
-  await using bench = await Bench.open();
+  await using bench = await PairingBench.open();
   const rejected = await bench.pair((await bench.mint()).secretText);
   await bench.desk.decide(rejected.request.requestId, { ...APPROVE, approve: false });
   await assert.rejects(bench.desk.decide(rejected.request.requestId, APPROVE), isError("pairing_decided"));
@@ -272,7 +158,7 @@ Deno.test("PairingDesk never flips a decision and never approves what has expire
 });
 
 Deno.test("PairingDesk gives a device id to another key only when the operator says so", async () => {
-  await using bench = await Bench.open();
+  await using bench = await PairingBench.open();
   const deviceId: DeviceId = newDeviceId();
   const owner = await bench.pair((await bench.mint({ approve: true })).secretText, DeviceIdentity.generate(deviceId));
   assert.ok(owner.certificate);
@@ -290,7 +176,7 @@ Deno.test("PairingDesk gives a device id to another key only when the operator s
 });
 
 Deno.test("PairingDesk pairs a known device with the same key again, and ends its earlier certificate", async () => {
-  await using bench = await Bench.open();
+  await using bench = await PairingBench.open();
   const device = DeviceIdentity.generate(newDeviceId());
   const first = await bench.pair((await bench.mint({ approve: true })).secretText, device);
   const second = await bench.pair((await bench.mint({ approve: true })).secretText, device);
@@ -302,23 +188,37 @@ Deno.test("PairingDesk pairs a known device with the same key again, and ends it
 });
 
 Deno.test("PairingDesk turns a revoked device away and keeps its code for somebody else", async () => {
-  await using bench = await Bench.open();
+  await using bench = await PairingBench.open();
   const device = DeviceIdentity.generate(newDeviceId());
   const { request } = await bench.pair((await bench.mint({ approve: true })).secretText, device);
-  await bench.store.transaction(async (tx) => {
-    const stored = await tx.devices.get(request.deviceId);
-    assert.ok(stored);
-    await tx.devices.put({ ...stored, status: "revoked" });
-  });
+  await bench.revoke(request.deviceId);
   const { secretText } = await bench.mint({ approve: true });
   await assert.rejects(bench.pair(secretText, device), isError("device_revoked"));
   assert.equal((await bench.pair(secretText)).request.state, "completed");
 });
 
+Deno.test("PairingDesk shows the operator every try that led to nothing, a right code by a revoked device too", async () => {
+  await using bench = await PairingBench.open();
+  const device = DeviceIdentity.generate(newDeviceId());
+  const { request } = await bench.pair((await bench.mint({ approve: true })).secretText, device);
+  await bench.revoke(request.deviceId);
+  const { secretText } = await bench.mint({ approve: true });
+  for (let attempt = 1; attempt <= 5; attempt++) {
+    // deno-lint-ignore no-await-in-loop -- one after the other
+    await assert.rejects(bench.pair(secretText, device), isError("device_revoked"));
+  }
+  await assert.rejects(bench.pair(secretText), isError("pairing_code_dead"));
+  const [listed] = await bench.desk.listCodes(1);
+  assert.equal(listed?.code.state, "dead");
+  assert.equal(listed?.code.key, undefined);
+  assert.deepEqual(listed?.failedTries.map((each) => each.reason), Array(5).fill("device_revoked"));
+  assert.equal(listed?.failedTries[0]?.deviceId, device.deviceId);
+});
+
 Deno.test("PairingDesk refuses a replayed completion and an unknown session, and the code stays", async () => {
-  await using bench = await Bench.open();
+  await using bench = await PairingBench.open();
   const { secretText } = await bench.mint({ method: "pin" });
-  const wrong = secretText === "000000" ? "000001" : "000000";
+  const wrong = wrongPin(secretText);
   const attempt = await bench.answer(await bench.begin(secretText), wrong, DeviceIdentity.generate(newDeviceId()));
   await assert.rejects(bench.desk.complete(attempt.completion, FROM), isError("pairing_proof_failed"));
   await assert.rejects(bench.desk.complete(attempt.completion, FROM), isError("pairing_session_unknown"));
@@ -328,11 +228,50 @@ Deno.test("PairingDesk refuses a replayed completion and an unknown session, and
 });
 
 Deno.test("PairingDesk tells a watcher of the decision", async () => {
-  await using bench = await Bench.open();
+  await using bench = await PairingBench.open();
   const { request } = await bench.pair((await bench.mint()).secretText);
   let told = 0;
-  const unwatch = bench.desk.watch(request.requestId, () => told++);
+  const unwatch = bench.desk.watch(request, () => told++);
   await bench.desk.decide(request.requestId, APPROVE);
   unwatch();
   assert.equal(told, 1);
+});
+
+Deno.test("PairingDesk counts a pending request only as long as it may be decided", async () => {
+  await using bench = await PairingBench.open();
+  const { request } = await bench.pair((await bench.mint()).secretText);
+  assert.equal((await bench.desk.counts()).pendingRequests, 1);
+  bench.now = request.expiresAt;
+  assert.equal((await bench.desk.counts()).pendingRequests, 0);
+  const expired = await bench.desk.listRequests({ state: "expired", limit: 1 });
+  assert.deepEqual(expired.map(({ requestId, state }) => [requestId, state]), [[request.requestId, "expired"]]);
+  assert.deepEqual(await bench.desk.listRequests({ state: "pending_approval", limit: 1 }), []);
+});
+
+Deno.test("PairingDesk lets a stranger with a whole IPv6 network open sessions as it likes, and the owner pairs", async () => {
+  await using bench = await PairingBench.open();
+  const { secretText } = await bench.mint({ method: "pin" });
+  const begin = async (index: number) => {
+    try {
+      return await bench.desk.begin({ method: "pin" }, "node", `[2001:db8::${index.toString(16)}]:5000`);
+    } catch (thrown) {
+      return thrown;
+    }
+  };
+  const outcomes = await Promise.all(Array.from({ length: 256 }, (_, index) => begin(index)));
+  const refused = outcomes.filter((each) => each instanceof PalyraError);
+  assert.equal(refused.length, 256 - MAX_PAIRING_STARTS_PER_SOURCE);
+  assert.ok(refused.every((each) => each.code === "rate_limited"));
+  assert.equal(bench.identity.openSessions, MAX_PAIRING_SESSIONS_PER_SOURCE);
+  assert.equal((await bench.pair(secretText)).request.state, "pending_approval");
+});
+
+Deno.test("PairingDesk turns a source away that begins too often before it looks at the store", async () => {
+  await using bench = await PairingBench.open();
+  const unknown = { method: "qr", codeId: newUlid() } as const;
+  for (let start = 0; start < MAX_PAIRING_STARTS_PER_SOURCE; start++) {
+    // deno-lint-ignore no-await-in-loop -- one after the other
+    await assert.rejects(bench.desk.begin(unknown, "node", FROM), isError("pairing_code_unknown"));
+  }
+  await assert.rejects(bench.desk.begin(unknown, "node", FROM), isError("rate_limited"));
 });

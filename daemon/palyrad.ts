@@ -17,7 +17,9 @@ import { addEnrolmentServices, addNodeRpcServices } from "./grpc_services.ts";
 import { NodeRpcFace } from "./node_rpc_face.ts";
 import { NodeRuntimeState } from "./node_runtime_state.ts";
 import { NodeSessionServer } from "./node_session_server.ts";
+import { OperatorRenewal } from "./operator_renewal.ts";
 import { PairingDesk } from "./pairing_desk.ts";
+import { RefusalLog } from "./refusal_log.ts";
 import { ServerCertificate } from "./server_certificate.ts";
 
 const log = getLogger(["palyra", "daemon"]);
@@ -30,9 +32,6 @@ const ENROLMENT_GRACE_MS = 250;
 
 /** What a peer gets to read its Goodbye before its connection is cut, in milliseconds. */
 const GOODBYE_MS = 20;
-
-/** The local operator's certificate is renewed this often, in milliseconds; it lives a day by default. */
-const OPERATOR_RENEWAL_MS: number = 8 * 3_600_000;
 
 /** Where the daemon listens, `host:port`. */
 export interface DaemonAddresses {
@@ -122,7 +121,7 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Daem
   });
   const trustBundlePem = () => identity.ca.certificatePem;
   const sessions = new NodeSessionServer({ devices, runtime, queue, trustBundlePem, clock });
-  const administration = new DeviceAdministration({ store, devices, runtime, queue, sessions, clock });
+  const administration = new DeviceAdministration({ store, devices, runtime, queue, sessions, desk, clock });
   const endpoints = (listener: GrpcListener | undefined) =>
     listener === undefined ? [] : advertisedEndpoints(config.serverNames, listener.address);
   const addresses = () => addressesOf(listeners);
@@ -147,14 +146,14 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Daem
   const nodeRpc = new NodeRpcFace({ runtime, queue, administration, certificates: issuer });
   const health = new HealthState();
 
+  const [nodeRpcRefusals, enrolmentRefusals] = [new RefusalLog("node_rpc"), new RefusalLog("enrolment")];
   listeners.nodeRpc = await GrpcListener.start({
     ...config.nodeRpc,
     mode: { kind: "mutual", authorize: (peer: PeerCertificate) => refusalOf(devices.identify(peer)) },
     tls: certificate.material,
     services: (server, connections) =>
       addNodeRpcServices(server, connections, { devices, nodeRpc, admin, sessions, health }),
-    onRefused: (remoteAddress, error) =>
-      log.warn("Connection refused.", { listener: "node_rpc", remoteAddress, error }),
+    onRefused: (remoteAddress, error) => nodeRpcRefusals.refused(remoteAddress, error),
   });
   endings.push(() => closeAll(listeners));
   endings.push(cutRevoked(state, (fingerprint) => listeners.nodeRpc?.closeConnections(fingerprint)));
@@ -166,16 +165,12 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Daem
       mode: { kind: "server-only" },
       tls: certificate.material,
       services: (server) => addEnrolmentServices(server, enrolmentFace, health),
-      onRefused: (remoteAddress, error) =>
-        log.warn("Connection refused.", { listener: "enrolment", remoteAddress, error }),
+      onRefused: (remoteAddress, error) => enrolmentRefusals.refused(remoteAddress, error),
     });
   }
 
-  await state.renewOperator();
-  const operatorTimer = setInterval(() => {
-    state.renewOperator().catch((cause) => log.error("The operator certificate could not be renewed.", { cause }));
-  }, OPERATOR_RENEWAL_MS);
-  endings.push(() => clearInterval(operatorTimer));
+  const operatorRenewal = await OperatorRenewal.start(() => state.renewOperator());
+  endings.push(() => operatorRenewal.stop());
   await writeDaemonProcess(state.folder, { startedAt, ...addresses() });
   endings.push(() => removeDaemonProcess(state.folder));
   health.setServing();

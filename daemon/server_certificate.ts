@@ -2,35 +2,46 @@ import { isIP } from "node:net";
 import { getLogger } from "@logtape/logtape";
 import type { IdentityManager } from "../identity/identity_manager.ts";
 import type { IssuedServerCertificate } from "../identity/issued_certificate.ts";
+import { type Clock, systemClock } from "../identity/unix_ms.ts";
 import type { TlsMaterial } from "../transport/grpc/tls_front.ts";
+import { renewalIsDue } from "./certificate_life.ts";
+import { CHECK_EVERY_MS, PeriodicCheck } from "./periodic_check.ts";
 
 const log = getLogger(["palyra", "daemon", "certificate"]);
 
 /** Life of the server certificate, in milliseconds: 7 days. */
 export const SERVER_CERTIFICATE_VALIDITY_MS: number = 7 * 24 * 3_600_000;
 
-/** A timer can wait 24.8 days at most; this is well below. */
-const RENEW_AFTER = 2 / 3;
+/** How {@linkcode ServerCertificate} tells the time. */
+export interface ServerCertificateTiming {
+  /** The machine's clock by default. */
+  readonly clock?: Clock;
+  /** How often it looks whether renewal is due, in milliseconds; every minute by default. */
+  readonly checkEveryMs?: number;
+}
 
-/** The daemon's server certificate: made at start, kept in memory only, renewed at two thirds of its life. */
+/** The daemon's server certificate: made at start, kept in memory only, renewed when a third of its life is left. */
 export class ServerCertificate {
   readonly #identity: IdentityManager;
   readonly #serverNames: readonly string[];
   readonly #onRenewed: (material: TlsMaterial) => void;
+  readonly #clock: Clock;
+  readonly #check: PeriodicCheck;
   #current: IssuedServerCertificate;
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(
     identity: IdentityManager,
     serverNames: readonly string[],
     onRenewed: (material: TlsMaterial) => void,
     current: IssuedServerCertificate,
+    { clock = systemClock, checkEveryMs = CHECK_EVERY_MS }: ServerCertificateTiming,
   ) {
     this.#identity = identity;
     this.#serverNames = serverNames;
     this.#onRenewed = onRenewed;
+    this.#clock = clock;
     this.#current = current;
-    this.#schedule();
+    this.#check = new PeriodicCheck(() => this.#renewIfDue(), checkEveryMs);
   }
 
   /** Issues the first one; `onRenewed` gets each later one. */
@@ -38,8 +49,10 @@ export class ServerCertificate {
     identity: IdentityManager,
     serverNames: readonly string[],
     onRenewed: (material: TlsMaterial) => void,
+    timing: ServerCertificateTiming = {},
   ): Promise<ServerCertificate> {
-    return new ServerCertificate(identity, serverNames, onRenewed, await issueFor(identity, serverNames));
+    const first = await issueFor(identity, serverNames);
+    return new ServerCertificate(identity, serverNames, onRenewed, first, timing);
   }
 
   /** The certificate in use. */
@@ -57,25 +70,22 @@ export class ServerCertificate {
     };
   }
 
-  /** Ends the renewal. */
-  stop(): void {
-    clearTimeout(this.#timer);
+  /** Ends the renewal; resolves when one under way is done. */
+  async stop(): Promise<void> {
+    await this.#check.stop();
   }
 
-  #schedule(): void {
-    const lifeMs = this.#current.expiresAt - this.#current.issuedAt;
-    this.#timer = setTimeout(() => void this.#renew(), lifeMs * RENEW_AFTER);
-  }
-
-  async #renew(): Promise<void> {
+  async #renewIfDue(): Promise<void> {
+    if (!renewalIsDue(this.#current, this.#clock())) return;
+    const before = this.#current;
     try {
       this.#current = await issueFor(this.#identity, this.#serverNames);
       this.#onRenewed(this.material);
       log.info("Server certificate renewed.", { fingerprint: this.#current.fingerprint });
     } catch (cause) {
-      log.error("The server certificate could not be renewed; it is tried again.", { cause });
+      this.#current = before;
+      log.error("The server certificate could not be renewed; it is tried again in a minute.", { cause });
     }
-    this.#schedule();
   }
 }
 

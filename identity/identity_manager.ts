@@ -13,13 +13,17 @@ import { PairingSession } from "./pairing_session.ts";
 import { PalyraError } from "./palyra_error.ts";
 import { RevocationIndex } from "./revocation_index.ts";
 import type { SecretStore } from "./secret_store.ts";
+import { sourceOf } from "./source_address.ts";
 import { SourceRateLimit } from "./source_rate_limit.ts";
 import type { Clock } from "./unix_ms.ts";
 
 /** Pairing sessions that may be open at once. */
 export const MAX_PAIRING_SESSIONS = 256;
 
-/** Pairing sessions that one source address may open in {@linkcode PAIRING_START_WINDOW_MS}. */
+/** Pairing sessions that one source may have open; its next one ends its oldest. */
+export const MAX_PAIRING_SESSIONS_PER_SOURCE = 16;
+
+/** Pairing sessions that one source (an IPv4 address, an IPv6 /64) may open in {@linkcode PAIRING_START_WINDOW_MS}. */
 export const MAX_PAIRING_STARTS_PER_SOURCE = 30;
 
 /** The sliding window of the start rate, in milliseconds: one minute. */
@@ -50,6 +54,12 @@ export interface BeginPairing {
   /** The certificate that the enrolment listener showed on this very connection. */
   readonly serverCertificateFingerprint: Fingerprint;
   /** The device's address without the port. */
+  readonly address: string;
+}
+
+/** A session that waits for its completion, and whose it is. */
+interface OpenSession {
+  readonly session: PairingSession;
   readonly source: string;
 }
 
@@ -60,7 +70,8 @@ export class IdentityManager {
   readonly revocations: RevocationIndex = new RevocationIndex();
   readonly #clock: Clock;
   readonly #starts: SourceRateLimit;
-  readonly #sessions = new Map<CanonicalUlid, PairingSession>();
+  // In the order in which they were opened: a Map keeps the order of insertion.
+  readonly #sessions = new Map<CanonicalUlid, OpenSession>();
 
   private constructor(ca: CertificateAuthority, trustDomain: string, clock: Clock) {
     this.ca = ca;
@@ -93,17 +104,24 @@ export class IdentityManager {
   }
 
   /**
-   * Opens a pairing session for a live code. Throws `rate_limited` when the source has opened too many in the last
-   * minute, `too_many_pairing_sessions` when 256 are open, and `invalid_argument` when the code is for another client
-   * kind. Whether the code itself is live is the caller's to know.
+   * Counts a start of pairing by `address` (without its port); to be asked before anything is looked up. Throws
+   * `rate_limited` when its source has started too often in the last minute.
    */
-  beginPairing(begin: BeginPairing): PairingSession {
-    if (!this.#starts.tryStart(begin.source)) {
+  countStart(address: string): void {
+    if (!this.#starts.tryStart(sourceOf(address))) {
       throw new PalyraError(
         "rate_limited",
         `This address has opened ${MAX_PAIRING_STARTS_PER_SOURCE} pairing sessions within a minute; try again in a minute.`,
       );
     }
+  }
+
+  /**
+   * Opens a pairing session for a live code. A source that has {@linkcode MAX_PAIRING_SESSIONS_PER_SOURCE} open loses its
+   * oldest, and nobody else loses any. Throws `too_many_pairing_sessions` when 256 are open, and `invalid_argument` when
+   * the code is for another client kind. Whether the code itself is live is the caller's to know.
+   */
+  beginPairing(begin: BeginPairing): PairingSession {
     if (begin.clientKind !== begin.code.clientKind) {
       throw new PalyraError(
         "invalid_argument",
@@ -112,6 +130,8 @@ export class IdentityManager {
       );
     }
     this.#prune();
+    const source = sourceOf(begin.address);
+    this.#makeRoom(source);
     if (this.#sessions.size >= MAX_PAIRING_SESSIONS) {
       throw new PalyraError(
         "too_many_pairing_sessions",
@@ -127,7 +147,7 @@ export class IdentityManager {
       serverCertificateFingerprint: begin.serverCertificateFingerprint,
       clock: this.#clock,
     });
-    this.#sessions.set(session.sessionId, session);
+    this.#sessions.set(session.sessionId, { session, source });
     return session;
   }
 
@@ -136,7 +156,7 @@ export class IdentityManager {
    * that id (any more), `pairing_session_expired` when its time is over.
    */
   takeSession(sessionId: string): PairingSession {
-    const session = this.#sessions.get(sessionId as CanonicalUlid);
+    const session = this.#sessions.get(sessionId as CanonicalUlid)?.session;
     if (session === undefined) {
       throw new PalyraError(
         "pairing_session_unknown",
@@ -152,8 +172,8 @@ export class IdentityManager {
 
   /** Ends every open session of a code that is spent, dead or replaced, so that none can be completed any more. */
   endSessionsOfCode(codeId: CanonicalUlid): number {
-    const ended = [...this.#sessions.values()].filter((session) => session.codeId === codeId);
-    for (const session of ended) this.#sessions.delete(session.sessionId);
+    const ended = [...this.#sessions.values()].filter(({ session }) => session.codeId === codeId);
+    for (const { session } of ended) this.#sessions.delete(session.sessionId);
     return ended.length;
   }
 
@@ -167,9 +187,17 @@ export class IdentityManager {
     return this.ca.issueServerCertificate(order);
   }
 
+  #makeRoom(source: string): void {
+    const own = [...this.#sessions.values()].filter((open) => open.source === source);
+    const [oldest] = own;
+    if (oldest !== undefined && own.length >= MAX_PAIRING_SESSIONS_PER_SOURCE) {
+      this.#sessions.delete(oldest.session.sessionId);
+    }
+  }
+
   #prune(): void {
     const now = this.#clock();
-    for (const session of this.#sessions.values()) {
+    for (const { session } of this.#sessions.values()) {
       if (session.expiresAt <= now) this.#sessions.delete(session.sessionId);
     }
   }

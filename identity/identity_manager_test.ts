@@ -11,6 +11,7 @@ import {
   CA_KEY_SECRET,
   IdentityManager,
   MAX_PAIRING_SESSIONS,
+  MAX_PAIRING_SESSIONS_PER_SOURCE,
   MAX_PAIRING_STARTS_PER_SOURCE,
   PAIRING_START_WINDOW_MS,
 } from "./identity_manager.ts";
@@ -48,13 +49,13 @@ function withManager(clock: Clock, run: (manager: IdentityManager) => Promise<vo
   );
 }
 
-function pinStart(manager: IdentityManager, source = "192.0.2.7"): BeginPairing {
+function pinStart(manager: IdentityManager, address = "192.0.2.7"): BeginPairing {
   const { codeId, method, key } = mintPin();
   return {
     code: { codeId, method, key, clientKind: "node" },
     clientKind: "node",
     serverCertificateFingerprint: manager.ca.fingerprint,
-    source,
+    address,
   };
 }
 
@@ -121,7 +122,7 @@ Deno.test("IdentityManager pairs a device and issues it a certificate of its CA 
       code: { codeId: minted.codeId, method: "qr", key: minted.key, clientKind: "node" },
       clientKind: "node",
       serverCertificateFingerprint: server.fingerprint,
-      source: "192.0.2.7",
+      address: "192.0.2.7",
     });
     const device = DeviceIdentity.generate(newDeviceId());
     const tlsKey = await TlsKey.generate();
@@ -178,14 +179,31 @@ Deno.test("IdentityManager.beginPairing() refuses beyond 256 sessions and allows
   });
 });
 
-Deno.test("IdentityManager.beginPairing() refuses a source that starts too often, and no other", async () => {
+Deno.test("IdentityManager.beginPairing() ends the oldest session of a source that has too many, and no other's", async () => {
+  await withManager(() => NOW, (manager) => {
+    const owners = manager.beginPairing(pinStart(manager, "192.0.2.7"));
+    const strangers = Array.from(
+      { length: MAX_PAIRING_SESSIONS_PER_SOURCE + 1 },
+      // All in one /64, which is one source.
+      (_, index) => manager.beginPairing(pinStart(manager, `2001:db8::${index.toString(16)}`)),
+    );
+    const [oldest, second] = strangers;
+    assert.ok(oldest && second);
+    assert.equal(manager.openSessions, MAX_PAIRING_SESSIONS_PER_SOURCE + 1);
+    assert.throws(() => manager.takeSession(oldest.sessionId), failsWith("pairing_session_unknown"));
+    assert.equal(manager.takeSession(second.sessionId), second);
+    assert.equal(manager.takeSession(owners.sessionId), owners);
+  });
+});
+
+Deno.test("IdentityManager.countStart() refuses a source that starts too often, and no other", async () => {
   let now = NOW;
   await withManager(() => now, (manager) => {
-    for (let at = 0; at < MAX_PAIRING_STARTS_PER_SOURCE; at++) manager.beginPairing(pinStart(manager));
-    assert.throws(() => manager.beginPairing(pinStart(manager)), failsWith("rate_limited"));
-    manager.beginPairing(pinStart(manager, "192.0.2.8"));
+    for (let at = 0; at < MAX_PAIRING_STARTS_PER_SOURCE; at++) manager.countStart(`2001:db8::${at.toString(16)}`);
+    assert.throws(() => manager.countStart("2001:db8::1:1"), failsWith("rate_limited"));
+    manager.countStart("2001:db8:0:1::1");
     now = unixMs(now + PAIRING_START_WINDOW_MS);
-    manager.beginPairing(pinStart(manager));
+    manager.countStart("2001:db8::1:1");
   });
 });
 

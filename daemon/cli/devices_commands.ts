@@ -2,11 +2,12 @@ import { shortFingerprint } from "../../identity/fingerprint.ts";
 import { parseFingerprint } from "../../identity/fingerprint.ts";
 import type { DeviceView } from "../../proto/gen/admin.ts";
 import { newCommand } from "../../transport/program/cli_command.ts";
-import { print, printJson } from "../../transport/program/cli_output.ts";
+import { print } from "../../transport/program/cli_output.ts";
 import { withAdmin } from "./admin_connection.ts";
 import { daemonCommand } from "./daemon_command.ts";
-import { jsonView } from "./json_view.ts";
+import { everyPage } from "./every_page.ts";
 import { paintState, printFields, printTable } from "./print_table.ts";
+import { printView } from "./print_view.ts";
 import { timeText } from "./time_text.ts";
 
 /** `palyrad devices …` */
@@ -23,8 +24,11 @@ function listCommand() {
     .option("--all", "revoked ones too")
     .action(async (options) => {
       await withAdmin(options, async (admin) => {
-        const listed = await admin.listDevices({ includeRevoked: options.all ?? false });
-        if (options.json) return printJson(jsonView(listed));
+        const devices = await everyPage(async (afterDeviceId) => {
+          const page = await admin.listDevices({ includeRevoked: options.all ?? false, afterDeviceId });
+          return { entries: page.devices, cut: page.cut };
+        });
+        if (options.json) return printView({ devices });
         printTable(
           [
             { title: "DEVICE" },
@@ -34,7 +38,7 @@ function listCommand() {
             { title: "FINGERPRINT" },
             { title: "PAIRED" },
           ],
-          listed.devices.map((device) => [
+          devices.map((device) => [
             device.deviceId,
             device.deviceName,
             device.clientKind,
@@ -54,7 +58,7 @@ function showCommand() {
     .action(async (deviceId, options) => {
       await withAdmin(options, async (admin) => {
         const device = await admin.getDevice({ deviceId });
-        if (options.json) printJson(jsonView(device));
+        if (options.json) printView(device);
         else printDevice(device);
       });
     });
@@ -69,7 +73,7 @@ function revokeCommand() {
     .action(async (deviceId, options) => {
       await withAdmin(options, async (admin) => {
         const device = await admin.revokeDevice({ deviceId, reason: options.reason ?? "" });
-        if (options.json) printJson(jsonView(device));
+        if (options.json) printView(device);
         else printDevice(device);
       });
     });
@@ -82,7 +86,7 @@ function removeCommand() {
     .action(async (deviceId, options) => {
       await withAdmin(options, async (admin) => {
         const removed = await admin.removeDevice({ deviceId, reason: options.reason ?? "" });
-        if (options.json) printJson(jsonView(removed));
+        if (options.json) printView(removed);
         else print(`Removed ${removed.deviceId}.`);
       });
     });

@@ -12,7 +12,7 @@ const UNIT_MS: ReadonlyMap<string, number> = new Map([
 export function parseDuration(text: string, option: string): number {
   const [, count = "", unit = ""] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim()) ?? [];
   const unitMs = UNIT_MS.get(unit);
-  if (unitMs === undefined) {
+  if (unitMs === undefined || Number(count) === 0) {
     throw new PalyraError("invalid_argument", `${option} is a number with a unit: 500ms, 90s, 10m, 2h or 1d.`);
   }
   return Math.round(Number(count) * unitMs);

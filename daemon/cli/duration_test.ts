@@ -11,7 +11,7 @@ Deno.test("parseDuration() reads a number with a unit", () => {
 });
 
 Deno.test("parseDuration() names the option when it cannot", () => {
-  for (const text of ["", "10", "m", "-5s", "1e3s", "10 minutes"]) {
+  for (const text of ["", "10", "m", "0s", "-5s", "1e3s", "10 minutes"]) {
     assert.throws(
       () => parseDuration(text, "--ttl"),
       (thrown) => thrown instanceof PalyraError && thrown.message.startsWith("--ttl "),

@@ -1,8 +1,12 @@
 const utf8 = new TextDecoder();
 
+/** The deepest nesting that is printed as JSON; indented printing of more takes memory by the square of it. */
+const MAX_DEPTH = 64;
+
 /**
  * A protobuf message as the JSON that commands print: names in snake_case, as in the `.proto` files. A field that holds
- * JSON is printed as what it holds, under its name without `_json`; an empty one is left out.
+ * JSON is printed as what it holds, under its name without `_json`; what turns out not to be JSON, or is nested deeper
+ * than 64 levels, is printed as text under its name with `_text` instead. An empty one is left out.
  */
 export function jsonView(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(jsonView);
@@ -12,10 +16,36 @@ export function jsonView(value: unknown): unknown {
     const name = key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     if (name.endsWith("_json") && (member instanceof Uint8Array || typeof member === "string")) {
       const text = typeof member === "string" ? member : utf8.decode(member);
-      if (text !== "") members.push([name.slice(0, -"_json".length), JSON.parse(text)]);
+      if (text !== "") members.push(heldMember(name.slice(0, -"_json".length), text));
     } else {
       members.push([name, jsonView(member)]);
     }
   }
   return Object.fromEntries(members);
+}
+
+function heldMember(name: string, text: string): [string, unknown] {
+  try {
+    const held: unknown = JSON.parse(text);
+    if (depthOf(text) <= MAX_DEPTH) return [name, held];
+  } catch {
+    // It came from a node, which may have sent anything.
+  }
+  return [`${name}_text`, text];
+}
+
+/** How deep brackets nest in a JSON text. By hand: recursion or a pattern would run out of stack on what a node sends. */
+function depthOf(json: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let at = 0; at < json.length; at++) {
+    const character = json.charAt(at);
+    if (character === '"') inString = !inString;
+    else if (inString && character === "\\") at += 1;
+    else if (inString) continue;
+    else if (character === "[" || character === "{") deepest = Math.max(deepest, ++depth);
+    else if (character === "]" || character === "}") depth -= 1;
+  }
+  return deepest;
 }

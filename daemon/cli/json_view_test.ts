@@ -19,3 +19,26 @@ Deno.test("jsonView() writes snake_case names and what JSON fields hold", () => 
     },
   );
 });
+
+Deno.test("jsonView() prints what is not JSON as text, and what is nested too deep", () => {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  const deep = "[".repeat(65) + "]".repeat(65);
+  assert.deepEqual(
+    jsonView({
+      outputJson: bytes("{oops"),
+      inputSchemaJson: "NaN",
+      deepJson: deep,
+      quotedJson: JSON.stringify("[".repeat(100) + '"\\'),
+      longJson: JSON.stringify("x".repeat(3_000_000)),
+      brokenJson: new Uint8Array([0x22, 0xff, 0x22]),
+    }),
+    {
+      output_text: "{oops",
+      input_schema_text: "NaN",
+      deep_text: deep,
+      quoted: "[".repeat(100) + '"\\',
+      long: "x".repeat(3_000_000),
+      broken: "\ufffd",
+    },
+  );
+});

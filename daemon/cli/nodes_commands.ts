@@ -1,13 +1,15 @@
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { NodeView } from "../../proto/gen/admin.ts";
 import { newCommand } from "../../transport/program/cli_command.ts";
-import { print, printJson } from "../../transport/program/cli_output.ts";
-import { MAX_INPUT_BYTES } from "../capability_order.ts";
+import { print } from "../../transport/program/cli_output.ts";
+import { MAX_INPUT_BYTES, MAX_OUTPUT_BYTES } from "../capability_order.ts";
 import { withAdmin } from "./admin_connection.ts";
 import { daemonCommand } from "./daemon_command.ts";
+import { parseCount } from "./count.ts";
 import { parseDuration } from "./duration.ts";
-import { jsonView } from "./json_view.ts";
+import { everyPage } from "./every_page.ts";
 import { paintState, printFields, printTable } from "./print_table.ts";
+import { printView } from "./print_view.ts";
 import { readBounded } from "./read_bounded.ts";
 import { reportRequest } from "./request_output.ts";
 import { timeText } from "./time_text.ts";
@@ -28,8 +30,11 @@ function presence(node: NodeView): string {
 function listCommand() {
   return daemonCommand("list", "Show the nodes.").action(async (options) => {
     await withAdmin(options, async (admin) => {
-      const listed = await admin.listNodes({});
-      if (options.json) return printJson(jsonView(listed));
+      const nodes = await everyPage(async (afterDeviceId) => {
+        const page = await admin.listNodes({ afterDeviceId });
+        return { entries: page.nodes, cut: page.cut };
+      });
+      if (options.json) return printView({ nodes });
       printTable(
         [
           { title: "NODE" },
@@ -41,7 +46,7 @@ function listCommand() {
           { title: "QUEUED", align: "right" },
           { title: "RUNNING", align: "right" },
         ],
-        listed.nodes.map((node) => [
+        nodes.map((node) => [
           node.deviceId,
           node.deviceName,
           presence(node),
@@ -63,10 +68,11 @@ function describeCommand() {
     .action(async (deviceId, options) => {
       await withAdmin(options, async (admin) => {
         const node = await admin.getNode({ deviceId });
-        if (options.json) return printJson(jsonView(node));
+        if (options.json) return printView(node);
         printFields([
           ["node", node.deviceId],
           ["name", node.deviceName],
+          ["calls itself", node.reportedName],
           ["presence", presence(node)],
           ["over", node.connected ? `${node.transport} from ${node.remoteAddress}` : ""],
           ["connected", timeText(node.connectedAtUnixMs)],
@@ -123,7 +129,9 @@ function invokeCommand() {
         deviceId,
         capability,
         inputJson: await readInput(options),
-        maxPayloadBytes: parseCount(options.maxPayloadBytes, "--max-payload-bytes"),
+        maxPayloadBytes: options.maxPayloadBytes === undefined
+          ? 0
+          : parseCount(options.maxPayloadBytes, "--max-payload-bytes", MAX_OUTPUT_BYTES),
         timeoutMs: options.timeout === undefined ? 0 : parseDuration(options.timeout, "--timeout"),
         idempotencyKey: options.idempotencyKey ?? "",
       };
@@ -135,12 +143,6 @@ function invokeCommand() {
     });
 }
 
-function parseCount(text: string | undefined, option: string): number {
-  if (text === undefined) return 0;
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new PalyraError("invalid_argument", `${option} is a positive whole number.`);
-  return Number(text);
-}
-
 async function readInput(options: {
   readonly inputJson?: string | undefined;
   readonly inputFile?: string | undefined;
@@ -150,12 +152,17 @@ async function readInput(options: {
   if (given.length > 1) {
     throw new PalyraError("invalid_argument", "Give one of --input-json, --input-file and --input-stdin.");
   }
+  if (options.inputJson?.trim() === "") {
+    throw new PalyraError("invalid_argument", "--input-json is empty; leave it out for no input.");
+  }
   if (options.inputStdin) return await readBounded(Deno.stdin, MAX_INPUT_BYTES, "the input");
   if (options.inputFile !== undefined) {
-    using file = await Deno.open(options.inputFile).catch((cause) => {
+    const unreadable = (cause: unknown) => {
+      if (cause instanceof PalyraError) throw cause;
       throw new PalyraError("invalid_argument", `The input file ${options.inputFile} cannot be read.`, { cause });
-    });
-    return await readBounded(file, MAX_INPUT_BYTES, "the input");
+    };
+    using file = await Deno.open(options.inputFile).catch(unreadable);
+    return await readBounded(file, MAX_INPUT_BYTES, "the input").catch(unreadable);
   }
   return new TextEncoder().encode(options.inputJson ?? "");
 }

@@ -1,15 +1,17 @@
 import { renderUnicodeCompact } from "uqr";
-import * as v from "valibot";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { MintPairingCodeResponse, PairingRequestView } from "../../proto/gen/admin.ts";
 import { newCommand } from "../../transport/program/cli_command.ts";
-import { print, printJson } from "../../transport/program/cli_output.ts";
+import { print, reportLine } from "../../transport/program/cli_output.ts";
 import { coloursFor } from "../../transport/program/colour.ts";
+import { MAX_LIST_ENTRIES } from "../list_page.ts";
+import { isPairingRequestState, PAIRING_REQUEST_STATES } from "../store/pairing_record.ts";
 import { withAdmin } from "./admin_connection.ts";
+import { parseCount } from "./count.ts";
 import { daemonCommand } from "./daemon_command.ts";
 import { parseDuration } from "./duration.ts";
-import { jsonView } from "./json_view.ts";
 import { paintState, printFields, printTable } from "./print_table.ts";
+import { printView } from "./print_view.ts";
 import { timeText } from "./time_text.ts";
 
 /** `palyrad pairing …` */
@@ -26,7 +28,6 @@ function codeCommand() {
     { command: "palyrad pairing code", explanation: "a QR picture and its token, for 10 minutes" },
     { command: "palyrad pairing code --pin --ttl 2m", explanation: "six digits to type on the other machine" },
     { command: "palyrad pairing code --approve", explanation: "whoever holds it is approved at once" },
-    { command: "palyrad pairing code --kind cli", explanation: "for an operator on another machine" },
   ])
     .option("--pin", "a PIN of six digits instead of a QR token")
     .option("--ttl <duration>", "how long it lives: 30s to 24h", "10m")
@@ -41,7 +42,7 @@ function codeCommand() {
           approve: options.approve ?? false,
           clientKind: options.kind,
         });
-        if (options.json) printJson(jsonView(minted));
+        if (options.json) printView(minted);
         else printCode(minted);
       });
     });
@@ -59,8 +60,13 @@ function printCode(minted: MintPairingCodeResponse): void {
   } else {
     print(renderUnicodeCompact(secretText, { ecc: "L", border: 2 }));
     print("");
-    print("On the other machine type:");
-    print(`  palyra-node pair ${secretText}`);
+    if (code?.clientKind === "node") {
+      print("On the other machine type:");
+      print(`  palyra-node pair ${secretText}`);
+    } else {
+      print(`Give this token to the program that pairs as a ${code?.clientKind ?? "device"}:`);
+      print(`  ${secretText}`);
+    }
   }
   print("");
   const expiry = `It works once and expires ${timeText(code?.expiresAtUnixMs ?? 0)}.`;
@@ -71,8 +77,6 @@ function printCode(minted: MintPairingCodeResponse): void {
   );
 }
 
-const StateShape = v.picklist(["pending_approval", "approved", "completed", "rejected", "expired"]);
-
 function listCommand() {
   return daemonCommand("list", "Show pairing codes and the devices that used them.", [
     { command: "palyrad pairing list --state pending_approval", explanation: "what waits for a decision" },
@@ -82,13 +86,13 @@ function listCommand() {
     .option("--limit <count>", "at most so many of each", "20")
     .action(async (options) => {
       const state = options.state?.replaceAll("-", "_") ?? "";
-      if (state !== "" && !v.is(StateShape, state)) {
-        throw new PalyraError("invalid_argument", `--state is one of ${StateShape.options.join(", ")}.`);
+      if (state !== "" && !isPairingRequestState(state)) {
+        throw new PalyraError("invalid_argument", `--state is one of ${PAIRING_REQUEST_STATES.join(", ")}.`);
       }
+      const limit = parseCount(options.limit, "--limit", MAX_LIST_ENTRIES);
       await withAdmin(options, async (admin) => {
-        const limit = Number.parseInt(options.limit, 10) || 20;
         const pairings = await admin.listPairings({ state, clientKind: options.kind ?? "", limit });
-        if (options.json) return printJson(jsonView(pairings));
+        if (options.json) return printView(pairings);
         printTable(
           [
             { title: "CODE" },
@@ -107,8 +111,8 @@ function listCommand() {
               code.method,
               code.clientKind,
               code.state,
-              timeText(code.expiresAtUnixMs),
-              String(code.triesLeft),
+              code.state === "live" ? timeText(code.expiresAtUnixMs) : "",
+              code.state === "live" ? String(code.triesLeft) : "",
               lastTry ?? "",
             ];
           }),
@@ -136,8 +140,9 @@ function listCommand() {
             request.remoteAddress,
             timeText(request.requestedAtUnixMs),
           ]),
-          "No device has used a code.",
+          "No pairing requests.",
         );
+        if (pairings.cut) reportLine("There are more than fit here: narrow down with --state, --kind or --limit.");
       });
     });
 }
@@ -155,7 +160,7 @@ function decideCommand(verb: "approve" | "reject") {
     if (!approve && order.replace) throw new PalyraError("invalid_argument", "--replace goes with approve only.");
     await withAdmin(options, async (admin) => {
       const decided = await (approve ? admin.approvePairing(order) : admin.rejectPairing(order));
-      if (options.json) printJson(jsonView(decided));
+      if (options.json) printView(decided);
       else printDecision(decided);
     });
   });

@@ -1,9 +1,11 @@
 import { newCommand } from "../../transport/program/cli_command.ts";
-import { printJson } from "../../transport/program/cli_output.ts";
+import { reportLine } from "../../transport/program/cli_output.ts";
+import { MAX_LIST_ENTRIES } from "../list_page.ts";
 import { withAdmin } from "./admin_connection.ts";
+import { parseCount } from "./count.ts";
 import { daemonCommand } from "./daemon_command.ts";
-import { jsonView } from "./json_view.ts";
 import { paintState, printFields, printTable } from "./print_table.ts";
+import { printView } from "./print_view.ts";
 import { timeText } from "./time_text.ts";
 
 const utf8 = new TextDecoder();
@@ -24,13 +26,14 @@ function listCommand() {
     .option("--state <state>", "only those in this state")
     .option("--limit <count>", "at most so many", "20")
     .action(async (options) => {
+      const limit = parseCount(options.limit, "--limit", MAX_LIST_ENTRIES);
       await withAdmin(options, async (admin) => {
         const listed = await admin.listRequests({
           deviceId: options.node ?? "",
           state: options.state?.replaceAll("-", "_") ?? "",
-          limit: Number.parseInt(options.limit, 10) || 20,
+          limit,
         });
-        if (options.json) return printJson(jsonView(listed));
+        if (options.json) return printView(listed);
         printTable(
           [
             { title: "REQUEST" },
@@ -54,6 +57,7 @@ function listCommand() {
           ]),
           "No requests.",
         );
+        if (listed.cut) reportLine("There are more than fit here: narrow down with --node, --state or --limit.");
       });
     });
 }
@@ -64,7 +68,7 @@ function showCommand() {
     .action(async (requestId, options) => {
       await withAdmin(options, async (admin) => {
         const request = await admin.getRequest({ requestId });
-        if (options.json) return printJson(jsonView(request));
+        if (options.json) return printView(request);
         printFields([
           ["request", request.requestId],
           ["node", request.deviceId],
@@ -91,7 +95,7 @@ function cancelCommand() {
     .action(async (requestId, options) => {
       await withAdmin(options, async (admin) => {
         const request = await admin.cancel({ requestId, reason: options.reason ?? "" });
-        if (options.json) return printJson(jsonView(request));
+        if (options.json) return printView(request);
         printFields([["request", request.requestId], ["state", request.state]]);
       });
     });

@@ -1,8 +1,8 @@
-import { print, printJson } from "../../transport/program/cli_output.ts";
+import { print } from "../../transport/program/cli_output.ts";
 import { withAdmin } from "./admin_connection.ts";
 import { daemonCommand } from "./daemon_command.ts";
-import { jsonView } from "./json_view.ts";
 import { printFields } from "./print_table.ts";
+import { printView } from "./print_view.ts";
 import { timeText } from "./time_text.ts";
 
 /** `palyrad status` */
@@ -12,7 +12,7 @@ export function statusCommand() {
   ]).action(async (options) => {
     await withAdmin(options, async (admin) => {
       const status = await admin.getStatus({});
-      if (options.json) return printJson(jsonView(status));
+      if (options.json) return printView(status);
       printFields([
         ["version", `${status.version} on Deno ${status.denoVersion}`],
         ["started", timeText(status.startedAtUnixMs)],

@@ -43,6 +43,10 @@ export interface DeviceTable {
   listCertificates(): Promise<CertificateRecord[]>;
   getCertificate(fingerprint: Fingerprint): Promise<CertificateRecord | undefined>;
   insertCertificate(certificate: CertificateRecord): Promise<void>;
+  /** How many certificates of the device are neither revoked nor expired at that moment. */
+  countValidCertificates(deviceId: DeviceId, at: UnixMs): Promise<number>;
+  /** Marks one certificate, unless it is marked already. */
+  revokeCertificate(fingerprint: Fingerprint, at: UnixMs, reason: string): Promise<void>;
   /** Marks those certificates of the device that are not revoked yet. */
   revokeCertificates(deviceId: DeviceId, at: UnixMs, reason: string): Promise<void>;
 }

@@ -35,6 +35,20 @@ export interface PairingTryRecord {
 /** `completed` means that the device has been handed its certificate. */
 export type PairingRequestState = "pending_approval" | "approved" | "completed" | "rejected" | "expired";
 
+/** Every state, in the order of a request's life. */
+export const PAIRING_REQUEST_STATES: readonly PairingRequestState[] = [
+  "pending_approval",
+  "approved",
+  "completed",
+  "rejected",
+  "expired",
+];
+
+/** Narrows text from a caller. */
+export function isPairingRequestState(text: string): text is PairingRequestState {
+  return PAIRING_REQUEST_STATES.some((state) => state === text);
+}
+
 /** A device that proved a code and waits for, or has got, a decision. */
 export interface PairingRequestRecord {
   /** The pairing session's id. */
@@ -62,6 +76,16 @@ export interface PairingRequestRecord {
   readonly certificateFingerprint?: Fingerprint;
 }
 
+/** Which pairing requests are wanted, as they stand at a moment: pending past its time counts as expired. */
+export interface PairingRequestFilter {
+  readonly at: UnixMs;
+  readonly limit: number;
+  readonly state?: PairingRequestState;
+  readonly clientKind?: ClientKind;
+  /** How the request's id ends; Crockford base32 in upper case. */
+  readonly idEnd?: string;
+}
+
 /** Codes, tries and requests of pairing. */
 export interface PairingTable {
   getCode(codeId: CanonicalUlid): Promise<PairingCodeRecord | undefined>;
@@ -69,17 +93,24 @@ export interface PairingTable {
   listLiveCodes(): Promise<PairingCodeRecord[]>;
   /** Newest first. */
   listCodes(limit: number): Promise<PairingCodeRecord[]>;
+  /** The PIN that was minted last, whatever became of it. */
+  newestPin(): Promise<PairingCodeRecord | undefined>;
   insertCode(code: PairingCodeRecord): Promise<void>;
   /** Ends a live code and erases its key. */
   endCode(codeId: CanonicalUlid, state: Exclude<PairingCodeState, "live">): Promise<void>;
+  /** Ends a code as used up: a live one, or one that died of the very try that turned out right. */
+  spendCode(codeId: CanonicalUlid): Promise<void>;
   setTriesLeft(codeId: CanonicalUlid, triesLeft: number): Promise<void>;
   /** Keeps the newest few tries of a code. */
   insertTry(attempt: PairingTryRecord): Promise<void>;
   listTries(codeId: CanonicalUlid): Promise<PairingTryRecord[]>;
   getRequest(requestId: CanonicalUlid): Promise<PairingRequestRecord | undefined>;
-  /** Newest first. */
-  listRequests(limit: number): Promise<PairingRequestRecord[]>;
-  countPendingRequests(): Promise<number>;
+  /** Newest first, in the state that is stored: see {@linkcode PairingRequestFilter}. */
+  listRequests(filter: PairingRequestFilter): Promise<PairingRequestRecord[]>;
+  /** The device's requests that wait for a decision or for being collected. */
+  listOpenRequests(deviceId: DeviceId): Promise<PairingRequestRecord[]>;
+  /** How many wait for a decision at that moment. */
+  countPendingRequests(at: UnixMs): Promise<number>;
   insertRequest(request: PairingRequestRecord): Promise<void>;
   /** Replaces a request; the caller has checked the transition in the same transaction. */
   updateRequest(request: PairingRequestRecord): Promise<void>;

@@ -4,7 +4,7 @@ import { fingerprintOf } from "../../identity/fingerprint.ts";
 import { unixMs } from "../../identity/unix_ms.ts";
 import type { CapabilityRequestRecord } from "./capability_request_record.ts";
 import type { DeviceRecord } from "./device_record.ts";
-import type { PairingCodeRecord, PairingRequestRecord } from "./pairing_record.ts";
+import type { PairingCodeRecord, PairingRequestFilter, PairingRequestRecord } from "./pairing_record.ts";
 import type { RegisteredNodeRecord } from "./registered_node_record.ts";
 import type { Store } from "./store.ts";
 
@@ -234,17 +234,96 @@ export function storeContract(driver: string, setUp: () => Promise<StoreUnderTes
     assert.deepEqual(tries.map((attempt) => attempt.at - NOW), [2, 3, 4, 5, 6]);
   });
 
+  test("ends a code as spent when it is live or died of its last try, and not when it was replaced", async (store) => {
+    const codes = { live: aCode(), dead: aCode(), replaced: aCode() };
+    await store.transaction(async (tx) => {
+      await Promise.all(Object.values(codes).map((code) => tx.pairing.insertCode(code)));
+      await tx.pairing.endCode(codes.dead.codeId, "dead");
+      await tx.pairing.endCode(codes.replaced.codeId, "replaced");
+      await Promise.all(Object.values(codes).map((code) => tx.pairing.spendCode(code.codeId)));
+    });
+    const states = await store.transaction((tx) =>
+      Promise.all(Object.values(codes).map(async (code) => (await tx.pairing.getCode(code.codeId))?.state))
+    );
+    assert.deepEqual(states, ["spent", "spent", "replaced"]);
+  });
+
+  test("finds the newest PIN whatever became of it", async (store) => {
+    assert.equal(await store.transaction((tx) => tx.pairing.newestPin()), undefined);
+    const [first, second] = [aCode({ method: "pin" }), aCode({ method: "pin" })];
+    await store.transaction(async (tx) => {
+      await tx.pairing.insertCode(first);
+      await tx.pairing.insertCode(second);
+      await tx.pairing.insertCode(aCode());
+      await tx.pairing.endCode(second.codeId, "dead");
+    });
+    const newest = await store.transaction((tx) => tx.pairing.newestPin());
+    assert.equal(newest?.codeId, second.codeId);
+    assert.equal(newest?.state, "dead");
+  });
+
   test("writes a decision on a pairing request and counts the pending ones", async (store) => {
     const device = aDevice();
     const pairing = aPairing(device, newUlid());
     await store.transaction((tx) => tx.pairing.insertRequest(pairing));
-    assert.equal(await store.transaction((tx) => tx.pairing.countPendingRequests()), 1);
+    assert.equal(await store.transaction((tx) => tx.pairing.countPendingRequests(NOW)), 1);
+    assert.equal(await store.transaction((tx) => tx.pairing.countPendingRequests(pairing.expiresAt)), 0);
+    assert.deepEqual(await store.transaction((tx) => tx.pairing.listOpenRequests(device.deviceId)), [pairing]);
     const approved: PairingRequestRecord = { ...pairing, state: "approved", decidedAt: NOW, decidedBy: "operator" };
     await store.transaction((tx) => tx.pairing.updateRequest(approved));
     await store.transaction(async (tx) => {
       assert.deepEqual(await tx.pairing.getRequest(pairing.requestId), approved);
-      assert.equal(await tx.pairing.countPendingRequests(), 0);
-      assert.deepEqual(await tx.pairing.listRequests(10), [approved]);
+      assert.equal(await tx.pairing.countPendingRequests(NOW), 0);
+      assert.deepEqual(await tx.pairing.listRequests({ at: NOW, limit: 10 }), [approved]);
+      assert.deepEqual(await tx.pairing.listOpenRequests(device.deviceId), [approved]);
+      await tx.pairing.updateRequest({ ...approved, state: "rejected" });
+      assert.deepEqual(await tx.pairing.listOpenRequests(device.deviceId), []);
+    });
+  });
+
+  test("filters pairing requests before it limits them, and takes pending ones past their time for expired", async (store) => {
+    const one = (changes: Partial<PairingRequestRecord>) => ({ ...aPairing(aDevice(), newUlid()), ...changes });
+    const late = unixMs(NOW + 700_000);
+    const overdue = one({ expiresAt: unixMs(NOW + 600_000) });
+    const pending = one({ expiresAt: unixMs(NOW + 800_000) });
+    const desktop = one({ clientKind: "desktop", state: "completed" });
+    const newer = Array.from({ length: 5 }, () => one({ state: "completed" }));
+    await store.transaction((tx) =>
+      Promise.all([overdue, pending, desktop, ...newer].map((each) => tx.pairing.insertRequest(each)))
+    );
+    const ids = async (filter: Omit<PairingRequestFilter, "at" | "limit">) => {
+      const found = await store.transaction((tx) => tx.pairing.listRequests({ at: late, limit: 3, ...filter }));
+      return found.map((each) => each.requestId);
+    };
+    assert.deepEqual(await ids({ state: "expired" }), [overdue.requestId]);
+    assert.deepEqual(await ids({ state: "pending_approval" }), [pending.requestId]);
+    assert.deepEqual(await ids({ clientKind: "desktop" }), [desktop.requestId]);
+    assert.deepEqual(await ids({ clientKind: "desktop", state: "expired" }), []);
+    assert.deepEqual(await ids({ idEnd: pending.requestId.slice(-10) }), [pending.requestId]);
+    assert.deepEqual(await ids({}), newer.map((each) => each.requestId).toReversed().slice(0, 3));
+  });
+
+  test("revokes one certificate and counts those that are valid", async (store) => {
+    const device = aDevice();
+    const certificates = [1, 2, 3].map((number) => ({
+      fingerprint: fingerprintOf(new Uint8Array([number])),
+      deviceId: device.deviceId,
+      issuedAt: NOW,
+      expiresAt: unixMs(NOW + number * 1_000),
+      pem: "pem",
+    }));
+    const [, second] = certificates;
+    assert.ok(second);
+    await store.transaction(async (tx) => {
+      await tx.devices.put(device);
+      await Promise.all(certificates.map((each) => tx.devices.insertCertificate(each)));
+      assert.equal(await tx.devices.countValidCertificates(device.deviceId, NOW), 3);
+      await tx.devices.revokeCertificate(second.fingerprint, NOW, "first");
+      await tx.devices.revokeCertificate(second.fingerprint, NOW, "again");
+      assert.equal(await tx.devices.countValidCertificates(device.deviceId, NOW), 2);
+      assert.equal(await tx.devices.countValidCertificates(device.deviceId, unixMs(NOW + 1_000)), 1);
+      assert.equal(await tx.devices.countValidCertificates(newDeviceId(), NOW), 0);
+      assert.equal((await tx.devices.getCertificate(second.fingerprint))?.revokedReason, "first");
     });
   });
 
@@ -274,7 +353,7 @@ export function storeContract(driver: string, setUp: () => Promise<StoreUnderTes
       assert.deepEqual(await tx.devices.list(), [second]);
       assert.deepEqual((await tx.devices.listCertificates()).map((each) => each.deviceId), [second.deviceId]);
       assert.deepEqual(await tx.nodes.list(), []);
-      assert.deepEqual(await tx.pairing.listRequests(10), []);
+      assert.deepEqual(await tx.pairing.listRequests({ at: NOW, limit: 10 }), []);
     });
   });
 

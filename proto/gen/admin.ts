@@ -93,7 +93,9 @@ export interface PairingRequestView {
 }
 
 export interface ListPairingsRequest {
+  /** Only requests in this state; one that was not decided in its time is `expired`. */
   state: string;
+  /** Only requests of this kind. */
   clientKind: string;
   /** 1 to 500; 0 takes 100. */
   limit: number;
@@ -102,6 +104,8 @@ export interface ListPairingsRequest {
 export interface ListPairingsResponse {
   codes: PairingCodeView[];
   requests: PairingRequestView[];
+  /** Not all of them fitted; `state`, `client_kind` and `limit` narrow the list down. */
+  cut: boolean;
 }
 
 export interface DecidePairingRequest {
@@ -120,6 +124,7 @@ export interface DeviceView {
   deviceName: string;
   platform: string;
   identityFingerprint: string;
+  /** Oldest first; in a list the newest eight. */
   certificates: CertificateView[];
   grantedCapabilities: string[];
   pairedAtUnixMs: number;
@@ -138,10 +143,15 @@ export interface CertificateView {
 
 export interface ListDevicesRequest {
   includeRevoked: boolean;
+  /** Goes on behind this device; empty begins at the beginning. */
+  afterDeviceId: string;
 }
 
+/** In the order of their ids. */
 export interface ListDevicesResponse {
   devices: DeviceView[];
+  /** There are more behind the last of them. */
+  cut: boolean;
 }
 
 export interface GetDeviceRequest {
@@ -171,12 +181,14 @@ export interface NodeCapabilityView {
   idempotent: boolean;
   requiresLocalMediation: boolean;
   unavailableReason: string;
+  /** Empty in a list; GetNode has them. */
   inputSchemaJson: string;
   outputSchemaJson: string;
 }
 
 export interface NodeView {
   deviceId: string;
+  /** The name that was approved when the device was paired; it is the one that names the node in requests. */
   deviceName: string;
   platform: string;
   softwareVersion: string;
@@ -192,22 +204,29 @@ export interface NodeView {
   queued: number;
   inFlight: number;
   draining: boolean;
+  /** What the node calls itself now, where that is another name. For information only. */
+  reportedName: string;
 }
 
 export interface ListNodesRequest {
+  /** Goes on behind this device; empty begins at the beginning. */
+  afterDeviceId: string;
 }
 
+/** In the order of their ids. */
 export interface ListNodesResponse {
   nodes: NodeView[];
+  /** There are more behind the last of them. */
+  cut: boolean;
 }
 
 export interface GetNodeRequest {
-  /** Device id, or an unambiguous device name. */
+  /** Device id, or an unambiguous device name; case does not matter. */
   deviceId: string;
 }
 
 export interface ExecuteRequest {
-  /** Device id, or an unambiguous device name. */
+  /** Device id, or an unambiguous device name; case does not matter. */
   deviceId: string;
   capability: string;
   /** JSON; empty means null. */
@@ -237,8 +256,10 @@ export interface RequestView {
   deadlineUnixMs: number;
   maxPayloadBytes: number;
   requestedBy: string;
+  /** Empty in a list; GetRequest has it. */
   outputJson: Uint8Array;
   errorCode: string;
+  /** In a list at most 240 characters; GetRequest has all of it. */
   error: string;
   /** An earlier request with the same idempotency key was returned. */
   replayed: boolean;
@@ -267,6 +288,8 @@ export interface ListRequestsRequest {
 
 export interface ListRequestsResponse {
   requests: RequestView[];
+  /** Not all of them fitted; `device_id`, `state` and `limit` narrow the list down. */
+  cut: boolean;
 }
 
 export interface GetRequestRequest {
@@ -1081,7 +1104,7 @@ export const ListPairingsRequest: MessageFns<ListPairingsRequest> = {
 };
 
 function createBaseListPairingsResponse(): ListPairingsResponse {
-  return { codes: [], requests: [] };
+  return { codes: [], requests: [], cut: false };
 }
 
 export const ListPairingsResponse: MessageFns<ListPairingsResponse> = {
@@ -1091,6 +1114,9 @@ export const ListPairingsResponse: MessageFns<ListPairingsResponse> = {
     }
     for (const v of message.requests) {
       PairingRequestView.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.cut !== false) {
+      writer.uint32(24).bool(message.cut);
     }
     return writer;
   },
@@ -1124,6 +1150,14 @@ export const ListPairingsResponse: MessageFns<ListPairingsResponse> = {
             message.requests.push(PairingRequestView.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.cut = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1143,6 +1177,7 @@ export const ListPairingsResponse: MessageFns<ListPairingsResponse> = {
     const message = createBaseListPairingsResponse();
     message.codes = object.codes?.map((e) => PairingCodeView.fromPartial(e)) || [];
     message.requests = object.requests?.map((e) => PairingRequestView.fromPartial(e)) || [];
+    message.cut = object.cut ?? false;
     return message;
   },
 };
@@ -1531,13 +1566,16 @@ export const CertificateView: MessageFns<CertificateView> = {
 };
 
 function createBaseListDevicesRequest(): ListDevicesRequest {
-  return { includeRevoked: false };
+  return { includeRevoked: false, afterDeviceId: "" };
 }
 
 export const ListDevicesRequest: MessageFns<ListDevicesRequest> = {
   encode(message: ListDevicesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.includeRevoked !== false) {
       writer.uint32(8).bool(message.includeRevoked);
+    }
+    if (message.afterDeviceId !== "") {
+      writer.uint32(18).string(message.afterDeviceId);
     }
     return writer;
   },
@@ -1563,6 +1601,14 @@ export const ListDevicesRequest: MessageFns<ListDevicesRequest> = {
             message.includeRevoked = reader.bool();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.afterDeviceId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1581,18 +1627,22 @@ export const ListDevicesRequest: MessageFns<ListDevicesRequest> = {
   fromPartial(object: DeepPartial<ListDevicesRequest>): ListDevicesRequest {
     const message = createBaseListDevicesRequest();
     message.includeRevoked = object.includeRevoked ?? false;
+    message.afterDeviceId = object.afterDeviceId ?? "";
     return message;
   },
 };
 
 function createBaseListDevicesResponse(): ListDevicesResponse {
-  return { devices: [] };
+  return { devices: [], cut: false };
 }
 
 export const ListDevicesResponse: MessageFns<ListDevicesResponse> = {
   encode(message: ListDevicesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.devices) {
       DeviceView.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.cut !== false) {
+      writer.uint32(16).bool(message.cut);
     }
     return writer;
   },
@@ -1618,6 +1668,14 @@ export const ListDevicesResponse: MessageFns<ListDevicesResponse> = {
             message.devices.push(DeviceView.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.cut = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1636,6 +1694,7 @@ export const ListDevicesResponse: MessageFns<ListDevicesResponse> = {
   fromPartial(object: DeepPartial<ListDevicesResponse>): ListDevicesResponse {
     const message = createBaseListDevicesResponse();
     message.devices = object.devices?.map((e) => DeviceView.fromPartial(e)) || [];
+    message.cut = object.cut ?? false;
     return message;
   },
 };
@@ -2062,6 +2121,7 @@ function createBaseNodeView(): NodeView {
     queued: 0,
     inFlight: 0,
     draining: false,
+    reportedName: "",
   };
 }
 
@@ -2111,6 +2171,9 @@ export const NodeView: MessageFns<NodeView> = {
     }
     if (message.draining !== false) {
       writer.uint32(120).bool(message.draining);
+    }
+    if (message.reportedName !== "") {
+      writer.uint32(130).string(message.reportedName);
     }
     return writer;
   },
@@ -2248,6 +2311,14 @@ export const NodeView: MessageFns<NodeView> = {
             message.draining = reader.bool();
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.reportedName = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2280,16 +2351,20 @@ export const NodeView: MessageFns<NodeView> = {
     message.queued = object.queued ?? 0;
     message.inFlight = object.inFlight ?? 0;
     message.draining = object.draining ?? false;
+    message.reportedName = object.reportedName ?? "";
     return message;
   },
 };
 
 function createBaseListNodesRequest(): ListNodesRequest {
-  return {};
+  return { afterDeviceId: "" };
 }
 
 export const ListNodesRequest: MessageFns<ListNodesRequest> = {
-  encode(_: ListNodesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: ListNodesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.afterDeviceId !== "") {
+      writer.uint32(10).string(message.afterDeviceId);
+    }
     return writer;
   },
 
@@ -2306,6 +2381,14 @@ export const ListNodesRequest: MessageFns<ListNodesRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.afterDeviceId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2321,20 +2404,24 @@ export const ListNodesRequest: MessageFns<ListNodesRequest> = {
   create(base?: DeepPartial<ListNodesRequest>): ListNodesRequest {
     return ListNodesRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<ListNodesRequest>): ListNodesRequest {
+  fromPartial(object: DeepPartial<ListNodesRequest>): ListNodesRequest {
     const message = createBaseListNodesRequest();
+    message.afterDeviceId = object.afterDeviceId ?? "";
     return message;
   },
 };
 
 function createBaseListNodesResponse(): ListNodesResponse {
-  return { nodes: [] };
+  return { nodes: [], cut: false };
 }
 
 export const ListNodesResponse: MessageFns<ListNodesResponse> = {
   encode(message: ListNodesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.nodes) {
       NodeView.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.cut !== false) {
+      writer.uint32(16).bool(message.cut);
     }
     return writer;
   },
@@ -2360,6 +2447,14 @@ export const ListNodesResponse: MessageFns<ListNodesResponse> = {
             message.nodes.push(NodeView.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.cut = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2378,6 +2473,7 @@ export const ListNodesResponse: MessageFns<ListNodesResponse> = {
   fromPartial(object: DeepPartial<ListNodesResponse>): ListNodesResponse {
     const message = createBaseListNodesResponse();
     message.nodes = object.nodes?.map((e) => NodeView.fromPartial(e)) || [];
+    message.cut = object.cut ?? false;
     return message;
   },
 };
@@ -3107,13 +3203,16 @@ export const ListRequestsRequest: MessageFns<ListRequestsRequest> = {
 };
 
 function createBaseListRequestsResponse(): ListRequestsResponse {
-  return { requests: [] };
+  return { requests: [], cut: false };
 }
 
 export const ListRequestsResponse: MessageFns<ListRequestsResponse> = {
   encode(message: ListRequestsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.requests) {
       RequestView.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.cut !== false) {
+      writer.uint32(16).bool(message.cut);
     }
     return writer;
   },
@@ -3139,6 +3238,14 @@ export const ListRequestsResponse: MessageFns<ListRequestsResponse> = {
             message.requests.push(RequestView.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.cut = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3157,6 +3264,7 @@ export const ListRequestsResponse: MessageFns<ListRequestsResponse> = {
   fromPartial(object: DeepPartial<ListRequestsResponse>): ListRequestsResponse {
     const message = createBaseListRequestsResponse();
     message.requests = object.requests?.map((e) => RequestView.fromPartial(e)) || [];
+    message.cut = object.cut ?? false;
     return message;
   },
 };
@@ -3563,7 +3671,12 @@ export const StatusView: MessageFns<StatusView> = {
   },
 };
 
-/** What an operator (a `cli` certificate) may ask of the daemon. Served on the node RPC listener. */
+/**
+ * What an operator (a `cli` certificate) may ask of the daemon. Served on the node RPC listener.
+ *
+ * A list answer stays below 1 MiB, so that nothing a node or device sent can make it too large to be read. When that cuts
+ * it short, `cut` is set: ask again for what follows (`after_device_id`), or for less (the filters of the request).
+ */
 export type AdminServiceService = typeof AdminServiceService;
 export const AdminServiceService = {
   mintPairingCode: {

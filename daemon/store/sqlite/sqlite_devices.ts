@@ -6,6 +6,7 @@ import type { UnixMs } from "../../../identity/unix_ms.ts";
 import type { CertificateRecord, DeviceRecord, DeviceTable } from "../device_record.ts";
 import {
   bytes,
+  integer,
   oneOf,
   optionalText,
   optionalTime,
@@ -55,6 +56,8 @@ export class SqliteDevices implements DeviceTable {
   readonly #listCertificates: StatementSync;
   readonly #getCertificate: StatementSync;
   readonly #insertCertificate: StatementSync;
+  readonly #countValidCertificates: StatementSync;
+  readonly #revokeCertificate: StatementSync;
   readonly #revokeCertificates: StatementSync;
 
   constructor(db: DatabaseSync) {
@@ -76,6 +79,12 @@ export class SqliteDevices implements DeviceTable {
     this.#insertCertificate = db.prepare(`
       INSERT INTO certificates (fingerprint, device_id, issued_at, expires_at, pem, revoked_at, revoked_reason)
       VALUES (?, ?, ?, ?, ?, ?, ?)`);
+    this.#countValidCertificates = db.prepare(
+      "SELECT count(*) AS valid FROM certificates WHERE device_id = ? AND revoked_at IS NULL AND expires_at > ?",
+    );
+    this.#revokeCertificate = db.prepare(
+      "UPDATE certificates SET revoked_at = ?, revoked_reason = ? WHERE fingerprint = ? AND revoked_at IS NULL",
+    );
     this.#revokeCertificates = db.prepare(
       "UPDATE certificates SET revoked_at = ?, revoked_reason = ? WHERE device_id = ? AND revoked_at IS NULL",
     );
@@ -133,6 +142,16 @@ export class SqliteDevices implements DeviceTable {
       certificate.revokedAt ?? null,
       certificate.revokedReason ?? null,
     );
+    await Promise.resolve();
+  }
+
+  async countValidCertificates(deviceId: DeviceId, at: UnixMs): Promise<number> {
+    const row = this.#countValidCertificates.get(deviceId, at);
+    return await Promise.resolve(row ? integer(row, "valid") : 0);
+  }
+
+  async revokeCertificate(fingerprint: Fingerprint, at: UnixMs, reason: string): Promise<void> {
+    this.#revokeCertificate.run(at, reason, fingerprint);
     await Promise.resolve();
   }
 

@@ -1,16 +1,18 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { CLIENT_KINDS } from "../../../identity/client_kind.ts";
-import { type CanonicalUlid, isCanonicalUlid, parseDeviceId } from "../../../identity/device_id.ts";
+import { type CanonicalUlid, type DeviceId, isCanonicalUlid, parseDeviceId } from "../../../identity/device_id.ts";
 import { parseFingerprint } from "../../../identity/fingerprint.ts";
 import type { PairingMethod } from "../../../identity/pairing_code.ts";
 import { PalyraError } from "../../../identity/palyra_error.ts";
-import type {
-  PairingCodeRecord,
-  PairingCodeState,
-  PairingRequestRecord,
-  PairingRequestState,
-  PairingTable,
-  PairingTryRecord,
+import type { UnixMs } from "../../../identity/unix_ms.ts";
+import {
+  PAIRING_REQUEST_STATES,
+  type PairingCodeRecord,
+  type PairingCodeState,
+  type PairingRequestFilter,
+  type PairingRequestRecord,
+  type PairingTable,
+  type PairingTryRecord,
 } from "../pairing_record.ts";
 import {
   bytes,
@@ -28,13 +30,6 @@ import {
 
 const METHODS: readonly PairingMethod[] = ["qr", "pin"];
 const CODE_STATES: readonly PairingCodeState[] = ["live", "spent", "dead", "replaced", "expired"];
-const REQUEST_STATES: readonly PairingRequestState[] = [
-  "pending_approval",
-  "approved",
-  "completed",
-  "rejected",
-  "expired",
-];
 const TRIES_KEPT = 5;
 
 function ulidOf(row: SqliteRow, column: string): CanonicalUlid {
@@ -78,7 +73,7 @@ function requestOf(row: SqliteRow): PairingRequestRecord {
     deviceId: parseDeviceId(text(row, "device_id")),
     clientKind: oneOf(row, "client_kind", CLIENT_KINDS),
     method: oneOf(row, "method", METHODS),
-    state: oneOf(row, "state", REQUEST_STATES),
+    state: oneOf(row, "state", PAIRING_REQUEST_STATES),
     devicePublicKey: bytes(row, "device_public_key"),
     identityFingerprint: parseFingerprint(text(row, "identity_fingerprint")),
     csrDer: bytes(row, "csr_der"),
@@ -101,14 +96,17 @@ export class SqlitePairing implements PairingTable {
   readonly #getCode: StatementSync;
   readonly #listLiveCodes: StatementSync;
   readonly #listCodes: StatementSync;
+  readonly #newestPin: StatementSync;
   readonly #insertCode: StatementSync;
   readonly #endCode: StatementSync;
+  readonly #spendCode: StatementSync;
   readonly #setTriesLeft: StatementSync;
   readonly #insertTry: StatementSync;
   readonly #pruneTries: StatementSync;
   readonly #listTries: StatementSync;
   readonly #getRequest: StatementSync;
   readonly #listRequests: StatementSync;
+  readonly #listOpenRequests: StatementSync;
   readonly #countPending: StatementSync;
   readonly #insertRequest: StatementSync;
   readonly #updateRequest: StatementSync;
@@ -117,11 +115,15 @@ export class SqlitePairing implements PairingTable {
     this.#getCode = db.prepare("SELECT * FROM pairing_codes WHERE code_id = ?");
     this.#listLiveCodes = db.prepare("SELECT * FROM pairing_codes WHERE state = 'live' ORDER BY code_id");
     this.#listCodes = db.prepare("SELECT * FROM pairing_codes ORDER BY code_id DESC LIMIT ?");
+    this.#newestPin = db.prepare("SELECT * FROM pairing_codes WHERE method = 'pin' ORDER BY code_id DESC LIMIT 1");
     this.#insertCode = db.prepare(`
       INSERT INTO pairing_codes (code_id, method, client_kind, key, approve, issued_by, created_at, expires_at,
         tries_left, state)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#endCode = db.prepare("UPDATE pairing_codes SET state = ?, key = NULL WHERE code_id = ? AND state = 'live'");
+    this.#spendCode = db.prepare(
+      "UPDATE pairing_codes SET state = 'spent', key = NULL WHERE code_id = ? AND state IN ('live', 'dead')",
+    );
     this.#setTriesLeft = db.prepare("UPDATE pairing_codes SET tries_left = ? WHERE code_id = ?");
     this.#insertTry = db.prepare(
       "INSERT INTO pairing_tries (code_id, at, remote_address, device_id, reason) VALUES (?, ?, ?, ?, ?)",
@@ -131,9 +133,16 @@ export class SqlitePairing implements PairingTable {
         (SELECT try_id FROM pairing_tries WHERE code_id = ?1 ORDER BY try_id DESC LIMIT ?2)`);
     this.#listTries = db.prepare("SELECT * FROM pairing_tries WHERE code_id = ? ORDER BY try_id");
     this.#getRequest = db.prepare("SELECT * FROM pairing_requests WHERE request_id = ?");
-    this.#listRequests = db.prepare("SELECT * FROM pairing_requests ORDER BY request_id DESC LIMIT ?");
+    this.#listRequests = db.prepare(`
+      SELECT * FROM pairing_requests
+      WHERE (?2 IS NULL OR CASE WHEN state = 'pending_approval' AND expires_at <= ?1 THEN 'expired' ELSE state END = ?2)
+        AND (?3 IS NULL OR client_kind = ?3) AND (?4 IS NULL OR request_id LIKE '%' || ?4)
+      ORDER BY request_id DESC LIMIT ?5`);
+    this.#listOpenRequests = db.prepare(
+      "SELECT * FROM pairing_requests WHERE device_id = ? AND state IN ('pending_approval', 'approved')",
+    );
     this.#countPending = db.prepare(
-      "SELECT count(*) AS pending FROM pairing_requests WHERE state = 'pending_approval'",
+      "SELECT count(*) AS pending FROM pairing_requests WHERE state = 'pending_approval' AND expires_at > ?",
     );
     this.#insertRequest = db.prepare(`
       INSERT INTO pairing_requests (request_id, code_id, device_id, client_kind, method, state, device_public_key,
@@ -158,6 +167,11 @@ export class SqlitePairing implements PairingTable {
     return await Promise.resolve(this.#listCodes.all(limit).map(codeOf));
   }
 
+  async newestPin(): Promise<PairingCodeRecord | undefined> {
+    const row = this.#newestPin.get();
+    return await Promise.resolve(row && codeOf(row));
+  }
+
   async insertCode(code: PairingCodeRecord): Promise<void> {
     this.#insertCode.run(
       code.codeId,
@@ -176,6 +190,11 @@ export class SqlitePairing implements PairingTable {
 
   async endCode(codeId: CanonicalUlid, state: Exclude<PairingCodeState, "live">): Promise<void> {
     this.#endCode.run(state, codeId);
+    await Promise.resolve();
+  }
+
+  async spendCode(codeId: CanonicalUlid): Promise<void> {
+    this.#spendCode.run(codeId);
     await Promise.resolve();
   }
 
@@ -199,12 +218,17 @@ export class SqlitePairing implements PairingTable {
     return await Promise.resolve(row && requestOf(row));
   }
 
-  async listRequests(limit: number): Promise<PairingRequestRecord[]> {
-    return await Promise.resolve(this.#listRequests.all(limit).map(requestOf));
+  async listRequests(filter: PairingRequestFilter): Promise<PairingRequestRecord[]> {
+    const { at, state = null, clientKind = null, idEnd = null, limit } = filter;
+    return await Promise.resolve(this.#listRequests.all(at, state, clientKind, idEnd, limit).map(requestOf));
   }
 
-  async countPendingRequests(): Promise<number> {
-    const row = this.#countPending.get();
+  async listOpenRequests(deviceId: DeviceId): Promise<PairingRequestRecord[]> {
+    return await Promise.resolve(this.#listOpenRequests.all(deviceId).map(requestOf));
+  }
+
+  async countPendingRequests(at: UnixMs): Promise<number> {
+    const row = this.#countPending.get(at);
     return await Promise.resolve(row ? integer(row, "pending") : 0);
   }
 

@@ -1,0 +1,46 @@
+import type { CanonicalUlid } from "../identity/device_id.ts";
+import type { UnixMs } from "../identity/unix_ms.ts";
+import { deviceOf, takesOver } from "./pairing_decision.ts";
+import type { DeviceRecord } from "./store/device_record.ts";
+import type { PairingRequestRecord } from "./store/pairing_record.ts";
+import type { StoreTransaction } from "./store/store.ts";
+
+/** Why a certificate or a request ended when its device paired anew. */
+export const SUPERSEDED = "superseded by a newer pairing";
+
+/** A device that was let in, and what that put an end to. */
+export interface Admission {
+  readonly device: DeviceRecord;
+  /** The device id belonged to another key, whose certificates are revoked now. */
+  readonly tookOver: boolean;
+  /** The device's other requests, which are rejected now. */
+  readonly superseded: readonly CanonicalUlid[];
+}
+
+/**
+ * Lets the device of an approved request in: the newest approval of a device id is the one that counts, so that what
+ * was approved before it and never collected cannot be cashed in afterwards, by whatever key.
+ */
+export async function admit(
+  tx: StoreTransaction,
+  approved: PairingRequestRecord,
+  existing: DeviceRecord | undefined,
+  now: UnixMs,
+): Promise<Admission> {
+  const device = deviceOf(approved, now);
+  const tookOver = takesOver(approved, existing);
+  await tx.devices.put(device);
+  if (tookOver) await tx.devices.revokeCertificates(device.deviceId, now, SUPERSEDED);
+  const open = await tx.pairing.listOpenRequests(device.deviceId);
+  const others = open.filter((request) => request.requestId !== approved.requestId);
+  await Promise.all(others.map((request) =>
+    tx.pairing.updateRequest({
+      ...request,
+      state: "rejected",
+      decidedAt: now,
+      decidedBy: device.approvedBy,
+      decisionReason: SUPERSEDED,
+    })
+  ));
+  return { device, tookOver, superseded: others.map((request) => request.requestId) };
+}
