@@ -30,6 +30,9 @@ export interface CapabilityRequestRecord {
   readonly error?: string;
 }
 
+/** How much of an input a listing carries, in bytes. */
+export const LISTED_INPUT_BYTES = 1_024;
+
 /** What a listing may be narrowed to. */
 export interface RequestFilter {
   readonly deviceId?: DeviceId;
@@ -43,7 +46,7 @@ export interface RequestTable {
   findByIdempotencyKey(deviceId: DeviceId, key: string): Promise<CapabilityRequestRecord | undefined>;
   /** Requests that have not ended, oldest first. */
   listUnfinished(): Promise<CapabilityRequestRecord[]>;
-  /** Newest first. */
+  /** Newest first; without outputs, and of each input the first {@linkcode LISTED_INPUT_BYTES} bytes. */
   list(filter: RequestFilter): Promise<CapabilityRequestRecord[]>;
   insert(request: CapabilityRequestRecord): Promise<void>;
   /** Writes the parts that change in the life of a request. */

@@ -1,4 +1,5 @@
 import { BlockList, isIPv6 } from "node:net";
+import { sourceOf } from "../../identity/source_address.ts";
 
 /** Who is behind a connection, as far as its address tells; what limits per source count by. */
 export interface PeerSource {
@@ -27,24 +28,11 @@ export function peerSource(remoteAddress: string | undefined, localAddress: stri
   if (localAddress !== undefined && address === unmapped(localAddress)) return LOCAL;
   if (!isIPv6(address)) return LOOPBACK.check(address, "ipv4") ? LOCAL : { key: address, local: false };
   if (LOOPBACK.check(address, "ipv6")) return LOCAL;
-  return { key: `${networkOf(address)}::/64`, local: false };
+  return { key: sourceOf(address), local: false };
 }
 
 /** The plain form of an IPv4 address that an IPv6 socket shows (RFC 4291, section 2.5.5.2), and no zone. */
 function unmapped(address: string): string {
   const [plain = address] = address.split("%");
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1] ?? plain;
-}
-
-/** The first four groups of an IPv6 address, shortest form. */
-function networkOf(address: string): string {
-  const [head = "", tail] = address.split("::");
-  const groupsOf = (text: string) => text === "" ? [] : text.split(":");
-  const front = groupsOf(head);
-  const back = tail === undefined ? [] : groupsOf(tail);
-  // A dotted IPv4 tail stands for two groups; none of its groups is among the first four.
-  const groups = back.length + (back.at(-1)?.includes(".") ? 1 : 0);
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - front.length - groups);
-  const all = [...front, ...Array.from({ length: zeros }, () => "0"), ...back];
-  return all.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16)).join(":");
 }

@@ -2,7 +2,12 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type CanonicalUlid, type DeviceId, isCanonicalUlid, parseDeviceId } from "../../../identity/device_id.ts";
 import { PalyraError } from "../../../identity/palyra_error.ts";
 import { REQUEST_STATES } from "../../request_state.ts";
-import type { CapabilityRequestRecord, RequestFilter, RequestTable } from "../capability_request_record.ts";
+import {
+  type CapabilityRequestRecord,
+  LISTED_INPUT_BYTES,
+  type RequestFilter,
+  type RequestTable,
+} from "../capability_request_record.ts";
 import {
   bytes,
   integer,
@@ -15,6 +20,13 @@ import {
   text,
   time,
 } from "./sqlite_row.ts";
+
+/** What a listing reads: inputs and outputs may have megabytes each. */
+const LISTED = `
+  SELECT request_id, device_id, capability, state, attempt, epoch, instance_id, idempotent,
+    substr(input_json, 1, ${LISTED_INPUT_BYTES}) AS input_json, max_payload_bytes, deadline, requested_by,
+    idempotency_key, created_at, updated_at, dispatched_at, completed_at, NULL AS output_json, error_code, error
+  FROM requests`;
 
 function requestOf(row: SqliteRow): CapabilityRequestRecord {
   const requestId = text(row, "request_id");
@@ -60,10 +72,10 @@ export class SqliteRequests implements RequestTable {
     this.#findByKey = db.prepare("SELECT * FROM requests WHERE device_id = ? AND idempotency_key = ?");
     this.#listUnfinished = db.prepare("SELECT * FROM requests WHERE completed_at IS NULL ORDER BY request_id");
     this.#list = db.prepare(
-      "SELECT * FROM requests WHERE ?1 IS NULL OR state = ?1 ORDER BY request_id DESC LIMIT ?2",
+      `${LISTED} WHERE ?1 IS NULL OR state = ?1 ORDER BY request_id DESC LIMIT ?2`,
     );
     this.#listOfDevice = db.prepare(
-      "SELECT * FROM requests WHERE device_id = ?3 AND (?1 IS NULL OR state = ?1) ORDER BY request_id DESC LIMIT ?2",
+      `${LISTED} WHERE device_id = ?3 AND (?1 IS NULL OR state = ?1) ORDER BY request_id DESC LIMIT ?2`,
     );
     this.#insert = db.prepare(`
       INSERT INTO requests (request_id, device_id, capability, state, attempt, epoch, instance_id, idempotent, input_json,
