@@ -7,12 +7,22 @@ export interface Latency {
   readonly perSecond: number;
 }
 
-/** Calls `once` over and over with `inFlight` at a time, for about `durationMs` milliseconds. */
-export async function measure(once: () => Promise<unknown>, inFlight: number, durationMs: number): Promise<number[]> {
+/**
+ * Calls `once` over and over with `inFlight` at a time, for about `durationMs` milliseconds; with `pauseMs` each rests
+ * that long before the next, outside of what is measured.
+ */
+export async function measure(
+  once: () => Promise<unknown>,
+  inFlight: number,
+  durationMs: number,
+  pauseMs = 0,
+): Promise<number[]> {
   const samples: number[] = [];
   const until = performance.now() + durationMs;
   const worker = async () => {
     while (performance.now() < until) {
+      // deno-lint-ignore no-await-in-loop -- one call after the other is what is measured
+      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
       const start = performance.now();
       // deno-lint-ignore no-await-in-loop -- one call after the other is what is measured
       await once();
