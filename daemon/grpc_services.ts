@@ -9,7 +9,7 @@ import { toServiceError } from "../transport/grpc/grpc_status.ts";
 import { openServerStreamHandler, serverStreamHandler } from "../transport/grpc/server_stream_handler.ts";
 import type { ConnectionControl } from "../transport/grpc/tls_front.ts";
 import { type CallContext, openUnaryHandler, unaryHandler } from "../transport/grpc/unary_handler.ts";
-import type { Authorize } from "../transport/session.ts";
+import type { Authorize, PeerCertificate } from "../transport/session.ts";
 import type { AdminFace } from "./admin_face.ts";
 import type { DeviceRegistry, KnownPeer } from "./device_registry.ts";
 import type { EnrolmentFace } from "./enrolment_face.ts";
@@ -29,6 +29,27 @@ export interface NodeRpcServices {
   readonly health: HealthState;
 }
 
+/** Answers a call, knowing whose it is. */
+type Handler<Request, Response> = (
+  request: Request,
+  peer: KnownPeer,
+  context: CallContext,
+) => Promise<Response> | Response;
+
+function requireKnown(devices: DeviceRegistry, peer: PeerCertificate): KnownPeer {
+  const known = devices.identify(peer);
+  if (known instanceof PalyraError) throw known;
+  return known;
+}
+
+function requireOperator(peer: KnownPeer): KnownPeer {
+  if (peer.device.clientKind === "cli") return peer;
+  throw new PalyraError(
+    "not_an_operator",
+    "Only an operator may do this: a device that was paired with `palyrad pairing code --kind cli`.",
+  );
+}
+
 /** Registers NodeService without pairing, AdminService, health and reflection. */
 export function addNodeRpcServices(server: Server, connections: ConnectionControl, services: NodeRpcServices): void {
   const { devices, nodeRpc, admin, sessions, health } = services;
@@ -36,21 +57,15 @@ export function addNodeRpcServices(server: Server, connections: ConnectionContro
     const known = devices.identify(peer);
     return known instanceof PalyraError ? known : undefined;
   };
-  const known = (context: CallContext): KnownPeer => {
-    const peer = devices.identify(context.peer);
-    if (peer instanceof PalyraError) throw peer;
-    return peer;
-  };
-  const operator = (context: CallContext): KnownPeer => {
-    const peer = known(context);
-    if (peer.device.clientKind !== "cli") {
-      throw new PalyraError(
-        "not_an_operator",
-        "Only an operator may do this: a device that was paired with `palyrad pairing code --kind cli`.",
-      );
-    }
-    return peer;
-  };
+  /** A call of a paired device, whichever kind it is. */
+  const byDevice = <Request, Response>(handle: Handler<Request, Response>) =>
+    unaryHandler<Request, Response>(
+      authorize,
+      (request, context) => handle(request, requireKnown(devices, context.peer), context),
+    );
+  /** A call that is an operator's alone. */
+  const byOperator = <Request, Response>(handle: Handler<Request, Response>) =>
+    byDevice<Request, Response>((request, peer, context) => handle(request, requireOperator(peer), context));
   const elsewhere = unaryHandler<unknown, never>(authorize, () => {
     throw new PalyraError("wrong_listener", "Pairing is served by the enrolment listener (by default port 7445).");
   });
@@ -63,56 +78,35 @@ export function addNodeRpcServices(server: Server, connections: ConnectionContro
     watchPairingRequest: serverStreamHandler(authorize, async function* () {
       await Promise.reject(new PalyraError("wrong_listener", "Pairing is served by the enrolment listener."));
     }),
-    rotateDeviceCertificate: unaryHandler(
-      authorize,
-      (request, context) => nodeRpc.rotateDeviceCertificate(request, known(context)),
-    ),
-    revokeDevicePairing: unaryHandler(
-      authorize,
-      (request, context) => nodeRpc.revokeDevicePairing(request, known(context)),
-    ),
-    registerNode: unaryHandler(authorize, (request, context) => nodeRpc.registerNode(request, known(context))),
+    rotateDeviceCertificate: byDevice((request, peer) => nodeRpc.rotateDeviceCertificate(request, peer)),
+    revokeDevicePairing: byDevice((request, peer) => nodeRpc.revokeDevicePairing(request, peer)),
+    registerNode: byDevice((request, peer) => nodeRpc.registerNode(request, peer)),
     streamNodeEvents: nodeStreamHandler((session) => sessions.accept(session), authorize, connections),
-    executeCapability: unaryHandler(
-      authorize,
-      (request, context) => nodeRpc.executeCapability(request, known(context), context.signal),
-    ),
+    executeCapability: byDevice((request, peer, { signal }) => nodeRpc.executeCapability(request, peer, signal)),
   };
   server.addService(NodeServiceService, implementation(node));
 
   const administration: AdminServiceServer = {
-    mintPairingCode: unaryHandler(authorize, (request, context) => admin.mintPairingCode(request, operator(context))),
-    listPairings: unaryHandler(authorize, (request, context) => (operator(context), admin.listPairings(request))),
-    approvePairing: unaryHandler(
-      authorize,
-      (request, context) => admin.decidePairing(request, true, operator(context)),
-    ),
-    rejectPairing: unaryHandler(
-      authorize,
-      (request, context) => admin.decidePairing(request, false, operator(context)),
-    ),
-    listDevices: unaryHandler(authorize, (request, context) => (operator(context), admin.listDevices(request))),
-    getDevice: unaryHandler(authorize, (request, context) => (operator(context), admin.getDevice(request.deviceId))),
-    revokeDevice: unaryHandler(
-      authorize,
-      ({ deviceId, reason }, context) => admin.revokeDevice(deviceId, reason, operator(context)),
-    ),
-    removeDevice: unaryHandler(
-      authorize,
-      ({ deviceId, reason }, context) => admin.removeDevice(deviceId, reason, operator(context)),
-    ),
-    listNodes: unaryHandler(authorize, (request, context) => (operator(context), admin.listNodes(request))),
-    getNode: unaryHandler(authorize, (request, context) => (operator(context), admin.getNode(request.deviceId))),
-    execute: unaryHandler(authorize, (request, context) => admin.execute(request, operator(context), context.signal)),
-    submit: unaryHandler(authorize, (request, context) => admin.submit(request, operator(context))),
-    watch: serverStreamHandler(authorize, (request, context) => {
-      operator(context);
-      return admin.watch(request.requestId, context.signal);
+    mintPairingCode: byOperator((request, operator) => admin.mintPairingCode(request, operator)),
+    listPairings: byOperator((request) => admin.listPairings(request)),
+    approvePairing: byOperator((request, operator) => admin.decidePairing(request, true, operator)),
+    rejectPairing: byOperator((request, operator) => admin.decidePairing(request, false, operator)),
+    listDevices: byOperator((request) => admin.listDevices(request)),
+    getDevice: byOperator(({ deviceId }) => admin.getDevice(deviceId)),
+    revokeDevice: byOperator(({ deviceId, reason }, operator) => admin.revokeDevice(deviceId, reason, operator)),
+    removeDevice: byOperator(({ deviceId, reason }, operator) => admin.removeDevice(deviceId, reason, operator)),
+    listNodes: byOperator((request) => admin.listNodes(request)),
+    getNode: byOperator(({ deviceId }) => admin.getNode(deviceId)),
+    execute: byOperator((request, operator, { signal }) => admin.execute(request, operator, signal)),
+    submit: byOperator((request, operator) => admin.submit(request, operator)),
+    watch: serverStreamHandler(authorize, ({ requestId }, { peer, signal }) => {
+      requireOperator(requireKnown(devices, peer));
+      return admin.watch(requestId, signal);
     }),
-    cancel: unaryHandler(authorize, (request, context) => (operator(context), admin.cancel(request))),
-    listRequests: unaryHandler(authorize, (request, context) => (operator(context), admin.listRequests(request))),
-    getRequest: unaryHandler(authorize, (request, context) => (operator(context), admin.getRequest(request.requestId))),
-    getStatus: unaryHandler(authorize, (_, context) => (operator(context), admin.getStatus())),
+    cancel: byOperator((request) => admin.cancel(request)),
+    listRequests: byOperator((request) => admin.listRequests(request)),
+    getRequest: byOperator(({ requestId }) => admin.getRequest(requestId)),
+    getStatus: byOperator(() => admin.getStatus()),
   };
   server.addService(AdminServiceService, implementation(administration));
   addHealthService(server, health, [NODE_SERVICE, ADMIN_SERVICE], authorize);

@@ -5,6 +5,7 @@ import { newDeviceId } from "../identity/device_id.ts";
 import { parseEndpoint } from "../identity/endpoint.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { systemClock, unixMs } from "../identity/unix_ms.ts";
+import { AdminServiceService } from "../proto/gen/admin.ts";
 import { Hello, NodeEventRequest, NodeServiceClient, RegisterNodeRequest } from "../proto/gen/node.ts";
 import { channelOptions, channelTarget, pinnedCaCredentials } from "../transport/grpc/grpc_channel.ts";
 import { GrpcDialer } from "../transport/grpc/grpc_dialer.ts";
@@ -136,6 +137,19 @@ against("a peer without a certificate", async (_, nodeRpc, node) => {
   );
   const request = RegisterNodeRequest.create({ v: 1, deviceId: { ulid: node.deviceId } });
   await assert.rejects(callUnary(client, client.registerNode, request), PalyraError);
+  client.close();
+});
+
+against("a node that tries every method of an operator", async (_, nodeRpc, node) => {
+  const client = new Client(channelTarget(parseEndpoint(nodeRpc)), credentialsOf(node), channelOptions());
+  const methods = Object.values(AdminServiceService);
+  assert.ok(methods.length >= 16);
+  for (const { path } of methods) {
+    // deno-lint-ignore no-await-in-loop -- one call after the other
+    const refused = await failure(client, path);
+    assert.equal(refused.code, status.PERMISSION_DENIED, path);
+    assert.deepEqual(refused.metadata.get("palyra-reason"), ["not_an_operator"], path);
+  }
   client.close();
 });
 
