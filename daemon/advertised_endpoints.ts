@@ -1,7 +1,4 @@
-/** `host:port`, with brackets around an IPv6 address. */
-export function endpointText(hostname: string, port: number): string {
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
-}
+import { formatEndpoint } from "../identity/endpoint.ts";
 
 /** Where others reach a listener: under each server name, or where it listens when there are none. At most 8. */
 export function advertisedEndpoints(
@@ -9,5 +6,5 @@ export function advertisedEndpoints(
   listening: { readonly hostname: string; readonly port: number },
 ): string[] {
   const names = serverNames.length > 0 ? serverNames : [listening.hostname];
-  return names.slice(0, 8).map((name) => endpointText(name, listening.port));
+  return names.slice(0, 8).map((name) => formatEndpoint({ host: name, port: listening.port }));
 }

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { CAPABILITY_NAME, MAX_CAPABILITY_NAME_CHARACTERS } from "../identity/capability_name.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { DeviceId } from "../identity/device_id.ts";
 
@@ -40,8 +41,8 @@ export interface CapabilityOrderInput {
 const OrderShape = v.object({
   capability: v.pipe(
     v.string(),
-    v.maxLength(64),
-    v.regex(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/, "The capability's name looks like `system.health`."),
+    v.maxLength(MAX_CAPABILITY_NAME_CHARACTERS),
+    v.regex(CAPABILITY_NAME, "The capability's name looks like `system.health`."),
   ),
   maxPayloadBytes: v.pipe(
     v.number(),

@@ -45,9 +45,14 @@ export class DeviceRegistry {
     return this.#devices.get(deviceId);
   }
 
+  /** Every device, in no particular order. */
+  all(): Iterable<DeviceRecord> {
+    return this.#devices.values();
+  }
+
   /** Every device, in the order of its id. */
   list(): DeviceRecord[] {
-    return [...this.#devices.values()].sort((left, right) => left.deviceId < right.deviceId ? -1 : 1);
+    return [...this.all()].sort((left, right) => left.deviceId < right.deviceId ? -1 : 1);
   }
 
   /** The certificates of one device, oldest first. */

@@ -1,4 +1,4 @@
-import type { DeviceId } from "../identity/device_id.ts";
+import { type DeviceId, isCanonicalUlid, parseDeviceId } from "../identity/device_id.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 
@@ -9,14 +9,14 @@ import type { DeviceRegistry } from "./device_registry.ts";
  */
 export function findNode(text: string, devices: DeviceRegistry): DeviceId {
   const wanted = text.trim();
-  const all = devices.list();
-  const byId = all.find((device) => device.deviceId === wanted.toUpperCase());
+  const id = wanted.toUpperCase();
+  const byId = isCanonicalUlid(id) ? devices.get(parseDeviceId(id)) : undefined;
   if (byId !== undefined) return byId.deviceId;
   const name = comparable(wanted);
   // A node may have been paired without a name; then only its id names it.
   const byName = name === ""
     ? []
-    : all.filter(({ clientKind, status, deviceName }) =>
+    : [...devices.all()].filter(({ clientKind, status, deviceName }) =>
       clientKind === "node" && status === "paired" && comparable(deviceName) === name
     );
   const [only, another] = byName;

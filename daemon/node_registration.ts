@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { CAPABILITY_NAME, MAX_CAPABILITY_NAME_CHARACTERS } from "../identity/capability_name.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { type CanonicalUlid, isCanonicalUlid } from "../identity/device_id.ts";
 import type { AttemptRef, DeviceCapability, Hello } from "../proto/gen/node.ts";
@@ -40,7 +41,11 @@ const jsonSchema = v.pipe(
 
 const CapabilityShape = v.pipe(
   v.object({
-    name: v.pipe(v.string(), v.maxLength(64), v.regex(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/, "like `system.health`")),
+    name: v.pipe(
+      v.string(),
+      v.maxLength(MAX_CAPABILITY_NAME_CHARACTERS),
+      v.regex(CAPABILITY_NAME, "like `system.health`"),
+    ),
     available: v.boolean(),
     version: label(32),
     inputSchemaJson: jsonSchema,

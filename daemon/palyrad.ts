@@ -1,11 +1,12 @@
 import { getLogger } from "@logtape/logtape";
+import { formatEndpoint } from "../identity/endpoint.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { GrpcListener } from "../transport/grpc/grpc_listener.ts";
 import { HealthState } from "../transport/grpc/health_service.ts";
 import type { PeerCertificate } from "../transport/session.ts";
 import { AdminFace } from "./admin_face.ts";
-import { advertisedEndpoints, endpointText } from "./advertised_endpoints.ts";
+import { advertisedEndpoints } from "./advertised_endpoints.ts";
 import { CapabilityQueue } from "./capability_queue.ts";
 import type { DaemonConfig } from "./daemon_config.ts";
 import { removeDaemonProcess, writeDaemonProcess } from "./daemon_process_file.ts";
@@ -200,7 +201,7 @@ async function closeAll(listeners: Listeners): Promise<void> {
 }
 
 function addressesOf({ nodeRpc, enrolment }: Listeners): DaemonAddresses {
-  const text = (listener: GrpcListener) => endpointText(listener.address.hostname, listener.address.port);
+  const text = ({ address: { hostname, port } }: GrpcListener) => formatEndpoint({ host: hostname, port });
   return { nodeRpc: nodeRpc ? text(nodeRpc) : "", enrolment: enrolment && text(enrolment) };
 }
 

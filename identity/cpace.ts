@@ -14,9 +14,6 @@ const CONFIRMATION_INFO = "palyra-cpace-confirmation-v1";
 /** Length of a CPace share (an encoded ristretto255 point), in bytes. */
 export const CPACE_SHARE_BYTES = 32;
 
-/** Length of a confirmation tag (HMAC-SHA256), in bytes. */
-export const CPACE_TAG_BYTES = 32;
-
 /** Who sends the first share. In pairing the daemon is the initiator, the device the responder. */
 export type CpaceRole = "initiator" | "responder";
 

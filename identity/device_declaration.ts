@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { CAPABILITY_NAME, MAX_CAPABILITY_NAME_CHARACTERS } from "./capability_name.ts";
 import { PalyraError } from "./palyra_error.ts";
 
 /** The longest platform text and device name, in characters. */
@@ -19,7 +20,6 @@ export interface DeviceDeclaration {
 
 // Control, format (bidirectional overrides among them), surrogate, private and unassigned characters, and line breaks.
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
-const CAPABILITY_NAME = /^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/;
 
 // A character takes one or two UTF-16 units; the first bound keeps the second from counting a long text.
 const PrintableText = v.pipe(
@@ -33,7 +33,7 @@ export const DeviceDeclarationSchema = v.object({
   platform: PrintableText,
   deviceName: PrintableText,
   requestedCapabilities: v.pipe(
-    v.array(v.pipe(v.string(), v.maxLength(MAX_DECLARED_TEXT_CHARACTERS), v.regex(CAPABILITY_NAME))),
+    v.array(v.pipe(v.string(), v.maxLength(MAX_CAPABILITY_NAME_CHARACTERS), v.regex(CAPABILITY_NAME))),
     v.maxLength(MAX_REQUESTED_CAPABILITIES),
   ),
 });

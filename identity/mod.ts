@@ -1,4 +1,5 @@
 export * from "./atomic_file.ts";
+export * from "./capability_name.ts";
 export * from "./certificate_authority.ts";
 export * from "./certificate_facts.ts";
 export * from "./certificate_names.ts";

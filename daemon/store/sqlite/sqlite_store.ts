@@ -2,6 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { PalyraError } from "../../../identity/palyra_error.ts";
+import { stateError } from "../../../identity/state_error.ts";
 import type { Store, StoreTransaction, TransactionOptions } from "../store.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { MIGRATIONS } from "./migrations.ts";
@@ -51,11 +52,6 @@ function storeFailure(path: string, cause: unknown): PalyraError {
     });
   }
   return new PalyraError("internal", "The state database refused a transaction; the log has the cause.", { cause });
-}
-
-/** Deno has no error class for EROFS. */
-function isReadOnlyFileSystem(cause: unknown): boolean {
-  return cause instanceof Error && "code" in cause && cause.code === "EROFS";
 }
 
 function versionOf(db: DatabaseSync): number {
@@ -132,14 +128,7 @@ export class SqliteStore implements Store {
       return new SqliteStore(db, path);
     } catch (cause) {
       db?.close();
-      if (cause instanceof Deno.errors.PermissionDenied || isReadOnlyFileSystem(cause)) {
-        throw new PalyraError(
-          "state_read_only",
-          `The state database ${path} cannot be opened for writing. Check the owner and mode of its folder.`,
-          { cause },
-        );
-      }
-      throw storeFailure(path, cause);
+      throw storeFailure(path, stateError(cause, path));
     }
   }
 
