@@ -5,7 +5,7 @@ import type { ReasonCode } from "../identity/reason_code.ts";
 import type { Clock } from "../identity/unix_ms.ts";
 import type { NodeEventRequest, NodeEventResponse } from "../proto/gen/node.ts";
 import type { DaemonSession } from "../transport/session.ts";
-import { HANDSHAKE_TIMEOUT_MS, KEEP_ALIVE_MS, MAX_GRPC_MESSAGE_BYTES } from "../transport/transport_limits.ts";
+import { HANDSHAKE_TIMEOUT_MS, KEEP_ALIVE_MS, MAX_MESSAGE_BYTES } from "../transport/transport_limits.ts";
 import type { AttemptName, CapabilityDispatchRecord } from "./capability_dispatch_record.ts";
 import type { CapabilityQueue } from "./capability_queue.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
@@ -257,7 +257,7 @@ class NodeConversation {
           epoch: node.epoch,
           serverTimeUnixMs: clock(),
           keepAliveMs: KEEP_ALIVE_MS,
-          maxMessageBytes: MAX_GRPC_MESSAGE_BYTES,
+          maxMessageBytes: MAX_MESSAGE_BYTES,
           trustBundlePem: trustBundlePem(),
           abandoned: abandon.map(attemptRef),
         },

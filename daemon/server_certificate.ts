@@ -3,7 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import type { IdentityManager } from "../identity/identity_manager.ts";
 import type { IssuedServerCertificate } from "../identity/issued_certificate.ts";
 import { type Clock, systemClock } from "../identity/unix_ms.ts";
-import type { TlsMaterial } from "../transport/grpc/tls_front.ts";
+import type { ServerTlsMaterial } from "../transport/server_tls_material.ts";
 import { renewalIsDue } from "./certificate_life.ts";
 import { CHECK_EVERY_MS, PeriodicCheck } from "./periodic_check.ts";
 
@@ -24,7 +24,7 @@ export interface ServerCertificateTiming {
 export class ServerCertificate {
   readonly #identity: IdentityManager;
   readonly #serverNames: readonly string[];
-  readonly #onRenewed: (material: TlsMaterial) => void;
+  readonly #onRenewed: (material: ServerTlsMaterial) => void;
   readonly #clock: Clock;
   readonly #check: PeriodicCheck;
   #current: IssuedServerCertificate;
@@ -32,7 +32,7 @@ export class ServerCertificate {
   private constructor(
     identity: IdentityManager,
     serverNames: readonly string[],
-    onRenewed: (material: TlsMaterial) => void,
+    onRenewed: (material: ServerTlsMaterial) => void,
     current: IssuedServerCertificate,
     { clock = systemClock, checkEveryMs = CHECK_EVERY_MS }: ServerCertificateTiming,
   ) {
@@ -48,7 +48,7 @@ export class ServerCertificate {
   static async issue(
     identity: IdentityManager,
     serverNames: readonly string[],
-    onRenewed: (material: TlsMaterial) => void,
+    onRenewed: (material: ServerTlsMaterial) => void,
     timing: ServerCertificateTiming = {},
   ): Promise<ServerCertificate> {
     const first = await issueFor(identity, serverNames);
@@ -61,7 +61,7 @@ export class ServerCertificate {
   }
 
   /** What a listener needs of it. */
-  get material(): TlsMaterial {
+  get material(): ServerTlsMaterial {
     const { certificatePem } = this.#identity.ca;
     return {
       certificatePem: `${this.#current.certificatePem}${certificatePem}`,

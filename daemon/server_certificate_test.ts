@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { unixMs } from "../identity/unix_ms.ts";
-import type { TlsMaterial } from "../transport/grpc/tls_front.ts";
+import type { ServerTlsMaterial } from "../transport/server_tls_material.ts";
 import { SERVER_CERTIFICATE_VALIDITY_MS, ServerCertificate } from "./server_certificate.ts";
 import { PairingBench } from "./testing/pairing_bench.ts";
 
@@ -19,7 +19,7 @@ function countedClock(bench: PairingBench) {
 Deno.test("ServerCertificate renews when a third of its life is left, by the clock, and not before", async () => {
   await using bench = await PairingBench.open();
   const { clock, asked } = countedClock(bench);
-  const renewed = Promise.withResolvers<TlsMaterial>();
+  const renewed = Promise.withResolvers<ServerTlsMaterial>();
   let renewals = 0;
   const certificate = await ServerCertificate.issue(bench.identity, [], (material) => {
     renewals += 1;

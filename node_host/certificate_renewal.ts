@@ -2,7 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { parseCertificateFacts } from "../identity/certificate_facts.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { type Clock, systemClock, type UnixMs, unixMs } from "../identity/unix_ms.ts";
-import type { ClientTlsMaterial } from "../transport/grpc/grpc_channel.ts";
+import type { ClientTlsMaterial } from "../transport/client_tls_material.ts";
 import { ReconnectBackoff } from "../transport/program/reconnect_backoff.ts";
 import type { ClientKeyPair } from "./client_key_pair.ts";
 import type { RenewalFailure } from "./connection_status.ts";

@@ -5,7 +5,7 @@ import { PalyraError } from "../identity/palyra_error.ts";
 import { sameBytes } from "../identity/same_bytes.ts";
 import type { TlsKey } from "../identity/tls_key.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
-import type { ClientTlsMaterial } from "../transport/grpc/grpc_channel.ts";
+import type { ClientTlsMaterial } from "../transport/client_tls_material.ts";
 import { renewalDueAt } from "./renewal_schedule.ts";
 
 /** What a paired node shows to its daemon, and holds it to. Prints without its private keys. */

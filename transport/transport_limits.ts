@@ -1,5 +1,5 @@
 /** The largest message on a session or a call, in bytes, both directions. */
-export const MAX_GRPC_MESSAGE_BYTES: number = 4 * 1024 * 1024;
+export const MAX_MESSAGE_BYTES: number = 4 * 1024 * 1024;
 
 /** How long a TLS handshake may take, in milliseconds. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -43,7 +43,7 @@ export interface ListenerLimits {
 
 /** Of the node RPC listener: every peer has shown the certificate of a device that was let in. */
 export const NODE_RPC_LIMITS: ListenerLimits = {
-  maxMessageBytes: MAX_GRPC_MESSAGE_BYTES,
+  maxMessageBytes: MAX_MESSAGE_BYTES,
   maxConcurrentStreams: 256,
   maxConnections: 4_096,
   // Many devices may be behind one address; who they are is known.

@@ -1,6 +1,6 @@
 import { fingerprintOf } from "../../identity/fingerprint.ts";
 import type { PeerCertificate } from "../session.ts";
-import { formatRemoteAddress } from "./remote_address.ts";
+import { formatRemoteAddress } from "../remote_address.ts";
 
 /** What a gRPC call of any shape tells about its connection. */
 export interface CallConnection {

@@ -2,7 +2,7 @@ import type { ServerErrorResponse } from "@grpc/grpc-js";
 import { getLogger } from "@logtape/logtape";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import { toServiceError } from "./grpc_status.ts";
-import { isPrivateReason } from "./public_message.ts";
+import { isPrivateReason } from "../public_message.ts";
 
 const logger = getLogger(["palyra", "transport", "grpc"]);
 

@@ -8,7 +8,7 @@ import { ServerReflectionResponse } from "../../proto/gen/reflection.ts";
 import { addHealthService, HealthState } from "./health_service.ts";
 import { addReflectionService } from "./reflection_service.ts";
 import { startListener } from "./testing/listener_fixture.ts";
-import { testMaterial } from "./testing/test_material.ts";
+import { testMaterial } from "../testing/test_material.ts";
 
 const CLIENT = fileURLToPath(new URL("./testing/foreign_client.py", import.meta.url));
 const PYTHON = "/usr/bin/python3";

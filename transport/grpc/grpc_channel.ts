@@ -1,23 +1,10 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import * as tls from "node:tls";
 import { ChannelCredentials, type ClientOptions } from "@grpc/grpc-js";
 import type { Endpoint } from "../../identity/endpoint.ts";
-import { PalyraError } from "../../identity/palyra_error.ts";
-import { KEEP_ALIVE_MS, MAX_GRPC_MESSAGE_BYTES } from "../transport_limits.ts";
+import { assertKeyBelongs, type ClientTlsMaterial, DAEMON_SERVER_NAME } from "../client_tls_material.ts";
+import { KEEP_ALIVE_MS, MAX_MESSAGE_BYTES } from "../transport_limits.ts";
 import { installHttp2Guard } from "./http2_guard.ts";
-
-/** The DNS name that every server certificate of a daemon has, whatever address it is reached at. */
-export const DAEMON_SERVER_NAME = "palyrad";
-
-/** What a device shows and whom it believes. */
-export interface ClientTlsMaterial {
-  /** The CAs that a daemon's certificate may come from; several while the daemon changes its CA. */
-  readonly caPem: readonly string[];
-  /** The device's certificate. */
-  readonly certificatePem: string;
-  readonly keyPem: string;
-}
 
 /** Credentials of a paired device (mutual TLS). Throws `state_damaged` when certificate and key do not go together. */
 export function mutualCredentials(material: ClientTlsMaterial): ChannelCredentials {
@@ -51,8 +38,8 @@ export function channelOptions(): ClientOptions {
   return {
     "grpc.ssl_target_name_override": DAEMON_SERVER_NAME,
     "grpc.default_authority": DAEMON_SERVER_NAME,
-    "grpc.max_receive_message_length": MAX_GRPC_MESSAGE_BYTES,
-    "grpc.max_send_message_length": MAX_GRPC_MESSAGE_BYTES,
+    "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+    "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
     "grpc.enable_http_proxy": 0,
     "grpc.enable_retries": 0,
     "grpc.service_config_disable_resolution": 1,
@@ -74,22 +61,5 @@ export function credentialsFrom(
   return ChannelCredentials.createFromSecureContext(
     secureContext,
     checkServerIdentity === undefined ? {} : { checkServerIdentity },
-  );
-}
-
-/** Deno's TLS takes any text for a certificate or key and fails at the handshake, where nobody can tell why. */
-function assertKeyBelongs({ certificatePem, keyPem }: ClientTlsMaterial): void {
-  let belongs = false;
-  let cause: unknown;
-  try {
-    belongs = new X509Certificate(certificatePem).checkPrivateKey(createPrivateKey(keyPem));
-  } catch (error) {
-    cause = error;
-  }
-  if (belongs) return;
-  throw new PalyraError(
-    "state_damaged",
-    "This machine's certificate and key cannot be read, or do not belong together. Pair it again: `palyra-node pair`.",
-    { cause },
   );
 }

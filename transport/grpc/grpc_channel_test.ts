@@ -12,8 +12,8 @@ import {
 import { channelOptions, channelTarget, mutualCredentials, pinnedCaCredentials } from "./grpc_channel.ts";
 import { startListener } from "./testing/listener_fixture.ts";
 import { nodeClient } from "./testing/test_clients.ts";
-import { clientMaterialOf, testMaterial } from "./testing/test_material.ts";
-import { TestPki } from "./testing/test_pki.ts";
+import { clientMaterialOf, testMaterial } from "../testing/test_material.ts";
+import { TestPki } from "../testing/test_pki.ts";
 import { callUnary } from "./unary_call.ts";
 import { unaryHandler } from "./unary_handler.ts";
 import { CHANNEL_LEFTOVERS } from "./testing/channel_leftovers.ts";

@@ -9,8 +9,8 @@ import type { Authorize, DaemonSession } from "../session.ts";
 import { nodeStreamHandler } from "./grpc_daemon_session.ts";
 import { GrpcDialer } from "./grpc_dialer.ts";
 import { startListener } from "./testing/listener_fixture.ts";
-import { clientMaterialOf, testMaterial } from "./testing/test_material.ts";
-import { TestPki } from "./testing/test_pki.ts";
+import { clientMaterialOf, testMaterial } from "../testing/test_material.ts";
+import { TestPki } from "../testing/test_pki.ts";
 import { CHANNEL_LEFTOVERS } from "./testing/channel_leftovers.ts";
 
 const HOUR_MS = 3_600_000;

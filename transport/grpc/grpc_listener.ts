@@ -4,7 +4,8 @@ import { ENROLMENT_LIMITS, KEEP_ALIVE_MS, type ListenerLimits, NODE_RPC_LIMITS }
 import { assertTestedRuntime } from "./deno_version.ts";
 import { installHttp2Guard } from "./http2_guard.ts";
 import { checkClientsAreVerified } from "./self_check.ts";
-import { type ConnectionControl, type FrontMode, type OnRefused, TlsFront, type TlsMaterial } from "./tls_front.ts";
+import type { ServerTlsMaterial } from "../server_tls_material.ts";
+import { type ConnectionControl, type FrontMode, type OnRefused, TlsFront } from "./tls_front.ts";
 
 /** What a {@linkcode GrpcListener} is started with. */
 export interface GrpcListenerOptions {
@@ -13,7 +14,7 @@ export interface GrpcListenerOptions {
   /** 0 takes a free port. */
   readonly port: number;
   readonly mode: FrontMode;
-  readonly tls: TlsMaterial;
+  readonly tls: ServerTlsMaterial;
   /** Registers what is served; called once, before the port is open. */
   readonly services: (server: Server, connections: ConnectionControl) => void;
   /** Hears of each connection that was not let in; to be logged. */
@@ -80,7 +81,7 @@ export class GrpcListener implements ConnectionControl {
   }
 
   /** Uses other certificates for new connections; those that are open go on. */
-  reload(material: TlsMaterial): void {
+  reload(material: ServerTlsMaterial): void {
     this.#front.reload(material);
   }
 

@@ -4,7 +4,7 @@ import { NodeEventRequest, type NodeEventResponse } from "../../proto/gen/node.t
 import type { NodeSession, PeerCertificate, SessionEnd } from "../session.ts";
 import { fromServiceError, hasReason } from "./grpc_status.ts";
 import { GrpcSession, type OutgoingMessage } from "./grpc_session.ts";
-import { peerMessage } from "./peer_message.ts";
+import { peerMessage } from "../peer_message.ts";
 
 /** The node's side of the stream: requests are written encoded, so that they are encoded and measured in one go. */
 export type DaemonStream = ClientDuplexStream<Uint8Array, NodeEventResponse>;

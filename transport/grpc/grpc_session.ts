@@ -3,8 +3,8 @@ import { getLogger } from "@logtape/logtape";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { ReasonCode } from "../../identity/reason_code.ts";
 import type { PeerCertificate, Session, SessionEnd } from "../session.ts";
-import { MAX_GRPC_MESSAGE_BYTES, MAX_SESSION_BACKLOG_BYTES } from "../transport_limits.ts";
-import { publicMessage } from "./public_message.ts";
+import { MAX_MESSAGE_BYTES, MAX_SESSION_BACKLOG_BYTES } from "../transport_limits.ts";
+import { publicMessage } from "../public_message.ts";
 
 const logger = getLogger(["palyra", "transport", "grpc"]);
 
@@ -74,10 +74,10 @@ export abstract class GrpcSession<Outgoing, Incoming> implements Session<Outgoin
   send(message: Outgoing): void {
     if (this.#end !== undefined) return;
     const { chunk, bytes } = this.outgoing(message);
-    if (bytes > MAX_GRPC_MESSAGE_BYTES) {
+    if (bytes > MAX_MESSAGE_BYTES) {
       throw new PalyraError(
         "message_too_large",
-        `The message has ${bytes} bytes; a session takes ${MAX_GRPC_MESSAGE_BYTES}. Send less at once.`,
+        `The message has ${bytes} bytes; a session takes ${MAX_MESSAGE_BYTES}. Send less at once.`,
       );
     }
     if (this.#backlogBytes + bytes > MAX_SESSION_BACKLOG_BYTES) {

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { NodeServiceService } from "../../proto/gen/node.ts";
 import type { DaemonSession } from "../session.ts";
 import { sessionContract, type SessionPair } from "../testing/session_contract.ts";
-import { MAX_GRPC_MESSAGE_BYTES } from "../transport_limits.ts";
+import { MAX_MESSAGE_BYTES } from "../transport_limits.ts";
 import { nodeStreamHandler } from "./grpc_daemon_session.ts";
 import { GrpcDialer } from "./grpc_dialer.ts";
 import { GrpcListener } from "./grpc_listener.ts";
-import { testMaterial } from "./testing/test_material.ts";
+import { testMaterial } from "../testing/test_material.ts";
 
 async function makePair(): Promise<SessionPair> {
   const { server, serverFingerprint, client, clientIdentity } = await testMaterial();
@@ -41,7 +41,7 @@ async function makePair(): Promise<SessionPair> {
   };
 }
 
-sessionContract("grpc", { maxMessageBytes: MAX_GRPC_MESSAGE_BYTES }, makePair);
+sessionContract("grpc", { maxMessageBytes: MAX_MESSAGE_BYTES }, makePair);
 
 Deno.test("A grpc session that the daemon closes for trouble of its own tells the node the reason and no path", async () => {
   await using pair = await makePair();

@@ -2,8 +2,8 @@ import { Metadata, type ServerErrorResponse, status } from "@grpc/grpc-js";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import { isReasonCode, type ReasonCode, type ReasonKind, reasonKind } from "../../identity/reason_code.ts";
 import { connectFailure } from "./connect_failure.ts";
-import { peerMessage } from "./peer_message.ts";
-import { publicMessage } from "./public_message.ts";
+import { peerMessage } from "../peer_message.ts";
+import { publicMessage } from "../public_message.ts";
 
 /** The trailing metadata key that carries a {@linkcode ReasonCode}. */
 export const REASON_METADATA_KEY = "palyra-reason";

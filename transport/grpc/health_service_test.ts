@@ -8,7 +8,7 @@ import { addHealthService, HealthState } from "./health_service.ts";
 import { callServerStream } from "./server_stream_call.ts";
 import { startListener } from "./testing/listener_fixture.ts";
 import { disposableHealthClient } from "./testing/test_clients.ts";
-import { testMaterial } from "./testing/test_material.ts";
+import { testMaterial } from "../testing/test_material.ts";
 import { callUnary } from "./unary_call.ts";
 
 Deno.test("addHealthService() tells the state, and its changes to those who watch", async () => {

@@ -10,7 +10,7 @@ import {
 import { channelOptions, channelTarget, mutualCredentials } from "./grpc_channel.ts";
 import { addReflectionService } from "./reflection_service.ts";
 import { startListener } from "./testing/listener_fixture.ts";
-import { testMaterial } from "./testing/test_material.ts";
+import { testMaterial } from "../testing/test_material.ts";
 
 async function ask(...requests: ServerReflectionRequest["messageRequest"][]): Promise<ServerReflectionResponse[]> {
   const { client: material } = await testMaterial();

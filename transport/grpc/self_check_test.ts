@@ -4,9 +4,10 @@ import net from "node:net";
 import * as tls from "node:tls";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import { checkClientsAreVerified } from "./self_check.ts";
-import { materialOf, startFront } from "./testing/front_fixture.ts";
-import { testMaterial } from "./testing/test_material.ts";
-import { TestPki } from "./testing/test_pki.ts";
+import { materialOf } from "../testing/test_material.ts";
+import { startFront } from "./testing/front_fixture.ts";
+import { testMaterial } from "../testing/test_material.ts";
+import { TestPki } from "../testing/test_pki.ts";
 
 function failsWith(pattern: RegExp): (error: unknown) => boolean {
   return (error) => error instanceof PalyraError && error.code === "self_check_failed" && pattern.test(error.message);

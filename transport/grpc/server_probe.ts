@@ -7,7 +7,8 @@ import { PalyraError } from "../../identity/palyra_error.ts";
 import { derToPem } from "../../identity/pem.ts";
 import { HANDSHAKE_TIMEOUT_MS } from "../transport_limits.ts";
 import { connectFailure } from "./connect_failure.ts";
-import { credentialsFrom, DAEMON_SERVER_NAME } from "./grpc_channel.ts";
+import { DAEMON_SERVER_NAME } from "../client_tls_material.ts";
+import { credentialsFrom } from "./grpc_channel.ts";
 import { callCancelled } from "./unary_call.ts";
 
 /** The certificates that a server showed. Nothing about them is verified. */

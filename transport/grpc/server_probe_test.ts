@@ -7,17 +7,17 @@ import { PalyraError } from "../../identity/palyra_error.ts";
 import type { ReasonCode } from "../../identity/reason_code.ts";
 import { BeginPairingSessionRequest, BeginPairingSessionResponse, NodeServiceService } from "../../proto/gen/node.ts";
 import { probedServerCredentials, probeServerChain } from "./server_probe.ts";
-import { materialOf } from "./testing/front_fixture.ts";
+import { materialOf } from "../testing/test_material.ts";
 import { startListener } from "./testing/listener_fixture.ts";
 import { nodeClient } from "./testing/test_clients.ts";
-import { testMaterial } from "./testing/test_material.ts";
-import { TestPki } from "./testing/test_pki.ts";
-import type { TlsMaterial } from "./tls_front.ts";
+import { testMaterial } from "../testing/test_material.ts";
+import { TestPki } from "../testing/test_pki.ts";
+import type { ServerTlsMaterial } from "../server_tls_material.ts";
 import { callUnary } from "./unary_call.ts";
 import { openUnaryHandler } from "./unary_handler.ts";
 import { CHANNEL_LEFTOVERS } from "./testing/channel_leftovers.ts";
 
-function enrolment(material: TlsMaterial) {
+function enrolment(material: ServerTlsMaterial) {
   return startListener({
     mode: { kind: "server-only" },
     tls: material,

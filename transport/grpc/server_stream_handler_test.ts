@@ -10,7 +10,7 @@ import { callServerStream } from "./server_stream_call.ts";
 import { serverStreamHandler } from "./server_stream_handler.ts";
 import { startListener } from "./testing/listener_fixture.ts";
 import { nodeClient } from "./testing/test_clients.ts";
-import { testMaterial } from "./testing/test_material.ts";
+import { testMaterial } from "../testing/test_material.ts";
 import type { CallContext } from "./unary_handler.ts";
 
 const REQUEST: GetPairingRequestStatusRequest = { v: 1, sessionId: "s", deviceId: undefined, replay: undefined };

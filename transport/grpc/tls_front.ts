@@ -4,6 +4,7 @@ import { type ConnectionInjector, type Server, ServerCredentials } from "@grpc/g
 import { type Fingerprint, fingerprintOf } from "../../identity/fingerprint.ts";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { ReasonCode } from "../../identity/reason_code.ts";
+import type { ServerTlsMaterial } from "../server_tls_material.ts";
 import type { Authorize, PeerCertificate } from "../session.ts";
 import {
   HANDSHAKE_TIMEOUT_MS,
@@ -13,22 +14,13 @@ import {
   MAX_UNFINISHED_LOCAL_HANDSHAKES,
 } from "../transport_limits.ts";
 import { handshakeFailure } from "./handshake_failure.ts";
-import { listenError } from "./listen_error.ts";
-import { type PeerSource, peerSource } from "./peer_source.ts";
+import { listenError } from "../listen_error.ts";
+import { type PeerSource, peerSource } from "../peer_source.ts";
 import { RefusalResponder } from "./refusal_responder.ts";
-import { formatRemoteAddress } from "./remote_address.ts";
+import { formatRemoteAddress } from "../remote_address.ts";
 import { guardRequests } from "./request_guard.ts";
-import { SourceQuota } from "./source_quota.ts";
-import { type HandshakeLimits, UnfinishedHandshakes } from "./unfinished_handshakes.ts";
-
-/** A server's certificate and whom it accepts. */
-export interface TlsMaterial {
-  /** The leaf first, then the CA that issued it: a device that pairs by PIN reads both from the handshake. */
-  readonly certificatePem: string;
-  readonly keyPem: string;
-  /** The CAs whose client certificates are accepted. Not used in `server-only` mode. */
-  readonly clientCaPem: readonly string[];
-}
+import { SourceQuota } from "../source_quota.ts";
+import { type HandshakeLimits, UnfinishedHandshakes } from "../unfinished_handshakes.ts";
 
 /** Whether clients must show a certificate (and which) or show none. */
 export type FrontMode =
@@ -41,7 +33,7 @@ export type OnRefused = (remoteAddress: string, refusal: PalyraError) => void;
 /** How a {@linkcode TlsFront} behaves. */
 export interface TlsFrontOptions {
   readonly mode: FrontMode;
-  readonly tls: TlsMaterial;
+  readonly tls: ServerTlsMaterial;
   readonly onRefused: OnRefused;
   readonly limits: FrontLimits;
   /** Defaults to {@linkcode HANDSHAKE_TIMEOUT_MS}. */
@@ -160,7 +152,7 @@ export class TlsFront implements ConnectionControl {
   }
 
   /** Uses other certificates for new connections; those that are open go on. */
-  reload(material: TlsMaterial): void {
+  reload(material: ServerTlsMaterial): void {
     this.#server.setSecureContext(contextOptions({ ...this.#options, tls: material }));
   }
 

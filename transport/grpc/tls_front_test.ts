@@ -6,9 +6,10 @@ import * as grpc from "@grpc/grpc-js";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { ReasonCode } from "../../identity/reason_code.ts";
 import { NODE_RPC_LIMITS } from "../transport_limits.ts";
-import { check, healthClient, materialOf, startFront } from "./testing/front_fixture.ts";
+import { materialOf } from "../testing/test_material.ts";
+import { check, healthClient, startFront } from "./testing/front_fixture.ts";
 import { connectRaw, replayTicket } from "./testing/raw_tls_client.ts";
-import { type TestIdentity, TestPki } from "./testing/test_pki.ts";
+import { type TestIdentity, TestPki } from "../testing/test_pki.ts";
 import { type FrontMode, TlsFront } from "./tls_front.ts";
 
 const ANYONE: FrontMode = { kind: "mutual", authorize: () => undefined };

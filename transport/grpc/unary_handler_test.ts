@@ -5,7 +5,7 @@ import { NodeServiceService, type RegisterNodeRequest, RegisterNodeResponse } fr
 import { mutualCredentials } from "./grpc_channel.ts";
 import { startListener } from "./testing/listener_fixture.ts";
 import { nodeClient } from "./testing/test_clients.ts";
-import { testMaterial } from "./testing/test_material.ts";
+import { testMaterial } from "../testing/test_material.ts";
 import { callUnary } from "./unary_call.ts";
 import { type CallContext, unaryHandler } from "./unary_handler.ts";
 

@@ -3,8 +3,9 @@ import type { PalyraError } from "../../../identity/palyra_error.ts";
 import { HealthCheckResponse_ServingStatus, HealthClient, HealthService } from "../../../proto/gen/health.ts";
 import { NODE_RPC_LIMITS } from "../../transport_limits.ts";
 import { installHttp2Guard } from "../http2_guard.ts";
-import { type FrontMode, TlsFront, type TlsFrontOptions, type TlsMaterial } from "../tls_front.ts";
-import type { TestIdentity, TestPki } from "./test_pki.ts";
+import type { ServerTlsMaterial } from "../../server_tls_material.ts";
+import { type FrontMode, TlsFront, type TlsFrontOptions } from "../tls_front.ts";
+import type { TestIdentity } from "../../testing/test_pki.ts";
 
 /** A {@linkcode TlsFront} that listens, with a gRPC server behind it that says it is healthy. */
 export interface FrontFixture extends AsyncDisposable {
@@ -16,19 +17,10 @@ export interface FrontFixture extends AsyncDisposable {
   nextRefusal(): Promise<PalyraError>;
 }
 
-/** The material of a server that accepts the clients of `pki`. */
-export function materialOf(pki: TestPki, server: TestIdentity): TlsMaterial {
-  return {
-    certificatePem: server.certificatePem + pki.ca.certificatePem,
-    keyPem: server.keyPem,
-    clientCaPem: [pki.ca.certificatePem],
-  };
-}
-
 /** Starts one on a free port. */
 export async function startFront(
   mode: FrontMode,
-  material: TlsMaterial,
+  material: ServerTlsMaterial,
   options: Partial<TlsFrontOptions> = {},
 ): Promise<FrontFixture> {
   installHttp2Guard();

@@ -1,6 +1,6 @@
 import type { PalyraError } from "../../../identity/palyra_error.ts";
 import { GrpcListener, type GrpcListenerOptions } from "../grpc_listener.ts";
-import { testMaterial } from "./test_material.ts";
+import { testMaterial } from "../../testing/test_material.ts";
 
 /** A listener with the shared test certificates. */
 export interface ListenerFixture extends AsyncDisposable {

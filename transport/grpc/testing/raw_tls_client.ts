@@ -1,6 +1,6 @@
 import * as tls from "node:tls";
 import { clientPreface } from "./http2_frames.ts";
-import type { TestIdentity } from "./test_pki.ts";
+import type { TestIdentity } from "../../testing/test_pki.ts";
 
 /** How a TLS client fares that says the HTTP/2 preface and waits. */
 export interface RawOutcome {

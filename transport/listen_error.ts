@@ -1,4 +1,4 @@
-import { PalyraError } from "../../identity/palyra_error.ts";
+import { PalyraError } from "../identity/palyra_error.ts";
 
 /** Why listening failed, as `listen_failed` with what to change. */
 export function listenError(hostname: string, port: number, cause: unknown): PalyraError {

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
-import { type Fingerprint, fingerprintOf } from "../../../identity/fingerprint.ts";
-import type { PeerCertificate } from "../../session.ts";
+import { type Fingerprint, fingerprintOf } from "../../identity/fingerprint.ts";
+import type { PeerCertificate } from "../session.ts";
 
 /** A certificate with its key, as a test holds it. */
 export interface TestIdentity {

@@ -1,5 +1,5 @@
-import type { PalyraError } from "../../identity/palyra_error.ts";
-import type { ReasonCode } from "../../identity/reason_code.ts";
+import type { PalyraError } from "../identity/palyra_error.ts";
+import type { ReasonCode } from "../identity/reason_code.ts";
 
 /**
  * What a peer is told of trouble that is this program's own: the real sentences name files, folders and addresses of

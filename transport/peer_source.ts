@@ -1,5 +1,5 @@
 import { BlockList, isIPv6 } from "node:net";
-import { sourceOf } from "../../identity/source_address.ts";
+import { sourceOf } from "../identity/source_address.ts";
 
 /** Who is behind a connection, as far as its address tells; what limits per source count by. */
 export interface PeerSource {

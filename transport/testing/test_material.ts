@@ -1,13 +1,12 @@
-import type { Fingerprint } from "../../../identity/fingerprint.ts";
-import type { ClientTlsMaterial } from "../grpc_channel.ts";
-import type { TlsMaterial } from "../tls_front.ts";
-import { materialOf } from "./front_fixture.ts";
+import type { Fingerprint } from "../../identity/fingerprint.ts";
+import type { ClientTlsMaterial } from "../client_tls_material.ts";
+import type { ServerTlsMaterial } from "../server_tls_material.ts";
 import { type TestIdentity, TestPki } from "./test_pki.ts";
 
 /** A CA, a daemon and a node, for tests that are not about certificates. */
 export interface TestMaterial {
   readonly ca: TestIdentity;
-  readonly server: TlsMaterial;
+  readonly server: ServerTlsMaterial;
   readonly serverFingerprint: Fingerprint;
   readonly client: ClientTlsMaterial;
   readonly clientIdentity: TestIdentity;
@@ -37,4 +36,13 @@ async function makeMaterial(): Promise<TestMaterial> {
 /** What a node with this identity connects with. */
 export function clientMaterialOf({ ca }: TestPki, { certificatePem, keyPem }: TestIdentity): ClientTlsMaterial {
   return { caPem: [ca.certificatePem], certificatePem, keyPem };
+}
+
+/** The material of a server that accepts the clients of `pki`. */
+export function materialOf(pki: TestPki, server: TestIdentity): ServerTlsMaterial {
+  return {
+    certificatePem: server.certificatePem + pki.ca.certificatePem,
+    keyPem: server.keyPem,
+    clientCaPem: [pki.ca.certificatePem],
+  };
 }

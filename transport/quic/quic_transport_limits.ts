@@ -1,0 +1,48 @@
+import { HANDSHAKE_TIMEOUT_MS } from "../transport_limits.ts";
+
+/** How many handshakes one source may begin: bursts of `burst`, refilled at `perSecond`. */
+export interface HandshakeRate {
+  readonly burst: number;
+  readonly perSecond: number;
+}
+
+/** What the peers of one QUIC endpoint may take of it (design section 4). Each limit refuses with its own code. */
+export interface QuicTransportLimits {
+  /** Connections at once, those in their handshake included. */
+  readonly maxConnections: number;
+  /** The same with one certificate. */
+  readonly maxConnectionsPerPeer: number;
+  /** Counted for each source: an IPv4 address, an IPv6 /64, or this machine itself as a whole. */
+  readonly handshakeRate: HandshakeRate;
+  /** How long a handshake may take, in milliseconds. */
+  readonly handshakeTimeoutMs: number;
+  /** What may come of a handshake before it is complete, in bytes of datagrams. */
+  readonly maxHandshakeBytes: number;
+  /** Silence, or a connection without a stream, for longer than this ends it, in milliseconds. */
+  readonly idleTimeoutMs: number;
+  /** How often a client says something when it has nothing to say, in milliseconds. */
+  readonly keepAliveMs: number;
+  /** Streams that a peer may have open at once, both ways. */
+  readonly maxBidirectionalStreams: number;
+  /** Streams that a peer may have open at once, one way. */
+  readonly maxUnidirectionalStreams: number;
+  /** Length of a frame's payload, in bytes. */
+  readonly maxFrameBytes: number;
+  /** How long the request on a new stream may take to arrive whole, in milliseconds. */
+  readonly requestTimeoutMs: number;
+}
+
+/** What applies where nothing else is configured. */
+export const DEFAULT_QUIC_LIMITS: QuicTransportLimits = {
+  maxConnections: 256,
+  maxConnectionsPerPeer: 8,
+  handshakeRate: { burst: 64, perSecond: 16 },
+  handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+  maxHandshakeBytes: 64 * 1024,
+  idleTimeoutMs: 30_000,
+  keepAliveMs: 5_000,
+  maxBidirectionalStreams: 32,
+  maxUnidirectionalStreams: 32,
+  maxFrameBytes: 512 * 1024,
+  requestTimeoutMs: 10_000,
+};
