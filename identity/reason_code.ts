@@ -52,6 +52,7 @@ const KIND_BY_REASON = {
   not_paired: "precondition",
   node_not_registered: "precondition",
   request_ended: "precondition",
+  event_gap: "precondition",
   state_in_use: "precondition",
   state_damaged: "precondition",
   state_read_only: "precondition",
@@ -74,11 +75,14 @@ const KIND_BY_REASON = {
   rate_limited: "exhausted",
   slow_peer: "exhausted",
   connection_limit: "exhausted",
+  stream_limit: "exhausted",
 
   daemon_unreachable: "connectivity",
   listen_failed: "connectivity",
   connection_lost: "connectivity",
   keep_alive_missed: "connectivity",
+  handshake_timeout: "connectivity",
+  idle_timeout: "connectivity",
   session_replaced: "connectivity",
   shutting_down: "connectivity",
 

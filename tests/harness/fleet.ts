@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { readNodeHostRecord, writeNodeHostRecord } from "../../node_host/node_host_record.ts";
 import { type Finished, type ProgramOptions, runJson, RunningProgram, runProgram } from "./program.ts";
 
 /** A real palyrad and real palyra-nodes in temporary folders; disposing it leaves nothing behind. */
@@ -85,6 +86,14 @@ export class Fleet implements AsyncDisposable {
     const minted = await this.palyrad("pairing", "code", "--approve");
     const paired = await this.node(name, ["pair", minted.secret_text, "--name", name]);
     if (paired.code !== 0) throw new Error(`pairing ${name} failed:\n${paired.stderr}`);
+  }
+
+  /** Makes a paired node look for its daemon at `nodeEndpoint` from its next start on: a relay before the daemon, say. */
+  async divert(name: string, nodeEndpoint: string): Promise<void> {
+    const folder = join(this.nodeRoot(name), "node-host");
+    const record = await readNodeHostRecord(folder);
+    if (record === undefined) throw new Error(`${name} is not paired`);
+    await writeNodeHostRecord(folder, { ...record, nodeEndpoints: [nodeEndpoint] });
   }
 
   /** Starts `palyra-node run` and waits until the daemon has welcomed it. */

@@ -2,11 +2,12 @@ import { type handleBidiStreamingCall, Metadata, type ServerDuplexStream } from 
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { ReasonCode } from "../../identity/reason_code.ts";
 import { type NodeEventRequest, NodeEventResponse } from "../../proto/gen/node.ts";
+import type { OutgoingMessage } from "../base_session.ts";
 import type { Authorize, DaemonSession, PeerCertificate } from "../session.ts";
 import { authorizedPeer } from "./authorized_peer.ts";
 import { remoteAddressOf } from "./call_peer.ts";
 import { failedCall } from "./failed_call.ts";
-import { GrpcSession, type OutgoingMessage } from "./grpc_session.ts";
+import { GrpcSession } from "./grpc_session.ts";
 import type { ConnectionControl } from "./tls_front.ts";
 
 type NodeStream = ServerDuplexStream<NodeEventRequest, NodeEventResponse>;
@@ -37,7 +38,8 @@ export function nodeStreamHandler(
   };
 }
 
-class GrpcDaemonSession extends GrpcSession<NodeEventResponse, NodeEventRequest> implements DaemonSession {
+class GrpcDaemonSession extends GrpcSession<NodeEventResponse, NodeEventRequest, NodeEventResponse>
+  implements DaemonSession {
   readonly #connections: ConnectionControl;
   #ending: ReturnType<typeof setImmediate> | undefined;
 
@@ -61,7 +63,7 @@ class GrpcDaemonSession extends GrpcSession<NodeEventResponse, NodeEventRequest>
     this.endedByPeer("shutting_down", "The node has closed the session.");
   }
 
-  protected override outgoing(message: NodeEventResponse): OutgoingMessage {
+  protected override outgoing(message: NodeEventResponse): OutgoingMessage<NodeEventResponse> {
     return { chunk: message, bytes: NodeEventResponse.encode(message).finish().length };
   }
 

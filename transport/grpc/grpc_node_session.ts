@@ -1,16 +1,18 @@
 import { type Client, type ClientDuplexStream, status, type StatusObject } from "@grpc/grpc-js";
 import { isReasonCode } from "../../identity/reason_code.ts";
 import { NodeEventRequest, type NodeEventResponse } from "../../proto/gen/node.ts";
+import type { OutgoingMessage } from "../base_session.ts";
 import type { NodeSession, PeerCertificate, SessionEnd } from "../session.ts";
 import { fromServiceError, hasReason } from "./grpc_status.ts";
-import { GrpcSession, type OutgoingMessage } from "./grpc_session.ts";
+import { GrpcSession } from "./grpc_session.ts";
 import { peerMessage } from "../peer_message.ts";
 
 /** The node's side of the stream: requests are written encoded, so that they are encoded and measured in one go. */
 export type DaemonStream = ClientDuplexStream<Uint8Array, NodeEventResponse>;
 
 /** A session over a `StreamNodeEvents` call that the daemon has accepted; owns the channel and closes it with itself. */
-export class GrpcNodeSession extends GrpcSession<NodeEventRequest, NodeEventResponse> implements NodeSession {
+export class GrpcNodeSession extends GrpcSession<NodeEventRequest, NodeEventResponse, Uint8Array>
+  implements NodeSession {
   readonly #call: DaemonStream;
   readonly #channel: Client;
 
@@ -24,7 +26,7 @@ export class GrpcNodeSession extends GrpcSession<NodeEventRequest, NodeEventResp
     });
   }
 
-  protected override outgoing(message: NodeEventRequest): OutgoingMessage {
+  protected override outgoing(message: NodeEventRequest): OutgoingMessage<Uint8Array> {
     const chunk = NodeEventRequest.encode(message).finish();
     return { chunk, bytes: chunk.length };
   }

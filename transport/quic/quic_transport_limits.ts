@@ -36,7 +36,7 @@ export interface QuicTransportLimits {
 export const DEFAULT_QUIC_LIMITS: QuicTransportLimits = {
   maxConnections: 256,
   maxConnectionsPerPeer: 8,
-  handshakeRate: { burst: 64, perSecond: 16 },
+  handshakeRate: { burst: 256, perSecond: 64 },
   handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
   maxHandshakeBytes: 64 * 1024,
   idleTimeoutMs: 30_000,
@@ -46,3 +46,20 @@ export const DEFAULT_QUIC_LIMITS: QuicTransportLimits = {
   maxFrameBytes: 512 * 1024,
   requestTimeoutMs: 10_000,
 };
+
+/**
+ * The defaults with `changes`.
+ *
+ * Throws a RangeError for what is not a whole number from 1 to 2^31 - 1: the native library ends the process when it is
+ * given a negative number.
+ */
+export function quicLimits(changes: Partial<QuicTransportLimits> = {}): QuicTransportLimits {
+  const limits = { ...DEFAULT_QUIC_LIMITS, ...changes };
+  const { handshakeRate, ...numbers } = limits;
+  for (const [name, value] of Object.entries({ ...numbers, ...handshakeRate })) {
+    if (!Number.isInteger(value) || value < 1 || value > 0x7fff_ffff) {
+      throw new RangeError(`the QUIC limit ${name} must be a whole number from 1 to ${0x7fff_ffff}, not ${value}`);
+    }
+  }
+  return limits;
+}

@@ -1,0 +1,310 @@
+import { PalyraError } from "../../identity/palyra_error.ts";
+import type { Fingerprint } from "../../identity/fingerprint.ts";
+import { type PeerSource, peerSource } from "../peer_source.ts";
+import { formatRemoteAddress } from "../remote_address.ts";
+import type { ServerTlsMaterial } from "../server_tls_material.ts";
+import type { Authorize } from "../session.ts";
+import { SourceQuota } from "../source_quota.ts";
+import {
+  MAX_UNFINISHED_HANDSHAKES,
+  MAX_UNFINISHED_HANDSHAKES_PER_SOURCE,
+  MAX_UNFINISHED_LOCAL_HANDSHAKES,
+} from "../transport_limits.ts";
+import { UnfinishedHandshakes } from "../unfinished_handshakes.ts";
+import { refusedHandshake } from "./connection_failure.ts";
+import { CONNECTION_ID_BYTES, hasLongHeader, newConnectionId } from "./connection_id.ts";
+import { HandshakeRateLimiter } from "./handshake_rate_limiter.ts";
+import { initialRefusal } from "./initial_refusal.ts";
+import { nativeConfig, type QuicIdentity } from "./native_config.ts";
+import { alertFor, APPLICATION_CODE, TLS_ALERT, TLS_ALERT_BASE, TRANSPORT_CODE } from "./quic_code.ts";
+import { type QuicClose, QuicConnection, type QuicConnectionEvents } from "./quic_connection.ts";
+import { QuicEndpoint } from "./quic_endpoint.ts";
+import type { QuicStream } from "./quic_stream.ts";
+import type { QuicTransportLimits } from "./quic_transport_limits.ts";
+import { type Host, quiche } from "./quiche_addon.ts";
+import { RetryTokens } from "./retry_token.ts";
+import type { UdpCounters } from "./udp_socket.ts";
+
+/** What a {@linkcode QuicListener} is started with. */
+export interface QuicListenerOptions {
+  readonly hostname: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+  readonly tls: ServerTlsMaterial;
+  readonly limits: QuicTransportLimits;
+  /** Asked when a handshake is complete, before any stream is looked at. */
+  readonly authorize: Authorize;
+  /** A peer that was let in has opened a stream. */
+  readonly onStream: (stream: QuicStream, connection: QuicConnection) => void;
+  /** Hears of each connection that was not let in; to be logged. */
+  readonly onRefused: (remoteAddress: string, refusal: PalyraError) => void;
+}
+
+/** The smallest datagram that may begin a connection (RFC 9000, section 14.1); what is smaller is not answered. */
+const MIN_INITIAL_DATAGRAM_BYTES = 1_200;
+
+/** Initial packets, by the native library's numbers. */
+const INITIAL_PACKET = 0;
+
+/** Accepts QUIC connections with client certificates, and keeps what their peers may take within bounds. */
+export class QuicListener implements QuicConnectionEvents {
+  readonly #options: QuicListenerOptions;
+  readonly #limits: QuicTransportLimits;
+  readonly #endpoint: QuicEndpoint;
+  readonly #tokens = new RetryTokens();
+  readonly #rate: HandshakeRateLimiter;
+  readonly #unfinished: UnfinishedHandshakes<QuicConnection>;
+  /** Connections that were let in, counted by the certificate they were made with. */
+  readonly #admitted: SourceQuota;
+  readonly #admittedPeers = new Map<QuicConnection, Fingerprint>();
+  #identity: QuicIdentity;
+  #accepted = 0;
+  #closing = false;
+  #closed: Promise<void> | undefined;
+  #onEmpty: (() => void) | undefined;
+
+  private constructor(options: QuicListenerOptions) {
+    this.#options = options;
+    const limits = this.#limits = options.limits;
+    this.#identity = identityOf(options.tls);
+    this.#rate = new HandshakeRateLimiter(limits.handshakeRate);
+    this.#admitted = new SourceQuota(limits.maxConnections, limits.maxConnectionsPerPeer);
+    this.#unfinished = new UnfinishedHandshakes(
+      {
+        max: MAX_UNFINISHED_HANDSHAKES,
+        maxPerSource: MAX_UNFINISHED_HANDSHAKES_PER_SOURCE,
+        maxLocal: MAX_UNFINISHED_LOCAL_HANDSHAKES,
+      },
+      (connection) => this.#refuseHandshake(connection),
+    );
+    this.#endpoint = QuicEndpoint.bind(options.hostname, options.port, (datagram, from) => this.#begin(datagram, from));
+  }
+
+  /** Listens. Throws `listen_failed`, and `unsupported` where there is no QUIC; nothing listens then. */
+  static start(options: QuicListenerOptions): QuicListener {
+    try {
+      // Certificates that the native library does not take are found now, not at the first connection.
+      nativeConfig(identityOf(options.tls), options.limits);
+    } catch (cause) {
+      if (cause instanceof PalyraError) throw cause;
+      throw new PalyraError("state_damaged", "The daemon's certificate or key cannot be used for QUIC.", { cause });
+    }
+    return new QuicListener(options);
+  }
+
+  /** Where it listens. */
+  get address(): { readonly hostname: string; readonly port: number } {
+    const { host, port } = this.#endpoint.local;
+    return { hostname: host, port };
+  }
+
+  /** Connections that were let in and are open. */
+  get connectionCount(): number {
+    return this.#admittedPeers.size;
+  }
+
+  /** Connections that were let in since the start. */
+  get acceptedCount(): number {
+    return this.#accepted;
+  }
+
+  get datagrams(): Readonly<UdpCounters> {
+    return this.#endpoint.counters;
+  }
+
+  /** Uses other certificates for new connections; those that are open go on. */
+  reload(tls: ServerTlsMaterial): void {
+    const identity = identityOf(tls);
+    nativeConfig(identity, this.#limits);
+    this.#identity = identity;
+  }
+
+  /** Closes every connection made with this certificate, at once, and tells its peer that it was revoked. */
+  closeConnections(fingerprint: Fingerprint): number {
+    const connections = [...this.#admittedPeers].filter(([, owner]) => owner === fingerprint);
+    for (const [connection] of connections) {
+      connection.close({
+        application: false,
+        code: TLS_ALERT_BASE + TLS_ALERT.certificateRevoked,
+        reason: "certificate_revoked",
+      });
+    }
+    return connections.length;
+  }
+
+  /**
+   * Takes no more connections, waits at most `graceMs` milliseconds for those to end that something goes on in, tells the
+   * peers of what is left that the daemon stops, and frees the port. Closing again waits for the same end.
+   */
+  async close(graceMs: number): Promise<void> {
+    this.#closed ??= this.#close(graceMs);
+    await this.#closed;
+  }
+
+  onEstablished(connection: QuicConnection): void {
+    this.#unfinished.end(connection);
+    const refusal = this.#admit(connection);
+    if (refusal === undefined) {
+      this.#accepted++;
+      return;
+    }
+    this.#options.onRefused(connection.remoteAddress, refusal);
+    if (refusal.code === "connection_limit") {
+      const code = APPLICATION_CODE.tooManyConnections;
+      return connection.close({ application: true, code, reason: refusal.code });
+    }
+    connection.close({ application: false, code: TLS_ALERT_BASE + alertFor(refusal.code), reason: refusal.code });
+  }
+
+  onStream(stream: QuicStream, connection: QuicConnection): void {
+    this.#options.onStream(stream, connection);
+  }
+
+  onClosed(close: QuicClose, connection: QuicConnection): void {
+    this.#unfinished.end(connection);
+    const admitted = this.#admittedPeers.get(connection);
+    if (admitted !== undefined) {
+      this.#admittedPeers.delete(connection);
+      this.#admitted.giveBack(admitted);
+      if (this.#admittedPeers.size === 0) this.#onEmpty?.();
+    } else if (!connection.isEstablished && !this.#closing) {
+      this.#options.onRefused(connection.remoteAddress, refusedHandshake(close));
+    }
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    this.#sayGoodbye((connection) => connection.streamCount === 0);
+    if (this.#admittedPeers.size > 0) {
+      const empty = Promise.withResolvers<void>();
+      this.#onEmpty = empty.resolve;
+      const timer = setTimeout(empty.resolve, graceMs);
+      await empty.promise;
+      clearTimeout(timer);
+    }
+    this.#sayGoodbye(() => true);
+    await this.#endpoint.close();
+  }
+
+  #sayGoodbye(to: (connection: QuicConnection) => boolean): void {
+    for (const connection of [...this.#endpoint.connections].filter(to)) {
+      connection.close({ application: true, code: APPLICATION_CODE.refused, reason: "shutting_down" });
+    }
+  }
+
+  #admit(connection: QuicConnection): PalyraError | undefined {
+    const { peer } = connection;
+    if (peer === undefined) {
+      return new PalyraError("certificate_missing", "The peer showed no client certificate. It must be paired first.");
+    }
+    const refusal = this.#options.authorize(peer);
+    if (refusal !== undefined) return refusal;
+    if (!this.#admitted.take(peer.fingerprint)) return this.#tooManyConnections();
+    this.#admittedPeers.set(connection, peer.fingerprint);
+    return undefined;
+  }
+
+  /** A datagram that belongs to no connection: perhaps the first of a new one. */
+  #begin(datagram: Uint8Array, from: Host): void {
+    if (this.#closing || datagram.length < MIN_INITIAL_DATAGRAM_BYTES || !hasLongHeader(datagram)) return;
+    const header = parseHeader(datagram);
+    if (header === undefined) return;
+    const { version, scid, dcid, token } = header;
+    if (!quiche().versionIsSupported(version)) {
+      return this.#answer(from, (buffer) => quiche().negotiateVersion(scid, dcid, buffer));
+    }
+    if (header.ty !== INITIAL_PACKET) return;
+    if (token === undefined || token.length === 0) {
+      const retryId = newConnectionId();
+      const fresh = this.#tokens.issue(from, dcid, retryId);
+      return this.#answer(from, (buffer) => quiche().retry(scid, dcid, retryId, fresh, version, buffer));
+    }
+    if (dcid.length !== CONNECTION_ID_BYTES) return;
+    const originalId = this.#tokens.redeem(token, from, dcid);
+    if (originalId === undefined) return;
+    const source = peerSource(from.host, this.#endpoint.local.host);
+    const refusal = this.#refusalBefore(source);
+    if (refusal !== undefined) {
+      this.#options.onRefused(formatRemoteAddress(from.host, from.port), refusal);
+      return this.#refuse(from, header, refusal);
+    }
+    this.#accept(datagram, from, dcid, originalId, source);
+  }
+
+  /** What keeps an address that has proved itself from beginning a handshake now. */
+  #refusalBefore(source: PeerSource): PalyraError | undefined {
+    if (!this.#rate.allows(source.key)) {
+      return new PalyraError("rate_limited", "More handshakes were begun from this address than one may in this time.");
+    }
+    return this.#admittedPeers.size >= this.#limits.maxConnections ? this.#tooManyConnections() : undefined;
+  }
+
+  #tooManyConnections(): PalyraError {
+    const { maxConnections, maxConnectionsPerPeer } = this.#limits;
+    return new PalyraError(
+      "connection_limit",
+      `There are ${this.#admittedPeers.size} QUIC connections; ${maxConnections} are taken in all and ` +
+        `${maxConnectionsPerPeer} of one certificate.`,
+    );
+  }
+
+  #accept(datagram: Uint8Array, from: Host, id: Uint8Array, originalId: Uint8Array, source: PeerSource): void {
+    const config = nativeConfig(this.#identity, this.#limits);
+    const connection = new QuicConnection({
+      native: quiche().Connection.accept(id, originalId, this.#endpoint.local, from, config),
+      side: "server",
+      id: id.toHex(),
+      remote: from,
+      host: this.#endpoint,
+      limits: this.#limits,
+      events: this,
+    });
+    if (!this.#unfinished.begin(connection, source)) return this.#refuseHandshake(connection);
+    this.#endpoint.add(connection);
+    connection.receive(datagram, from);
+  }
+
+  /** Too many handshakes are unfinished; this one gives way. */
+  #refuseHandshake(connection: QuicConnection): void {
+    connection.close({ application: false, code: TRANSPORT_CODE.connectionRefused, reason: "rate_limited" });
+    connection.drop();
+  }
+
+  /** Tells a client why not, and keeps nothing of it. */
+  #refuse(from: Host, { version, scid, dcid }: InitialHeader, { code }: PalyraError): void {
+    const refused = { version, clientId: scid, serverId: dcid };
+    const packet = initialRefusal(refused, TRANSPORT_CODE.connectionRefused, code);
+    if (packet === undefined) return;
+    this.#answer(from, (buffer) => {
+      buffer.set(packet);
+      return packet.length;
+    });
+  }
+
+  /** Sends one datagram outside of any connection. */
+  #answer(to: Host, write: (buffer: Uint8Array) => number): void {
+    const buffer = this.#endpoint.takeBuffer();
+    let length: number;
+    try {
+      length = write(buffer);
+    } catch {
+      // Ids or tokens that the native library does not take: no client of ours.
+      return this.#endpoint.giveBack(buffer);
+    }
+    this.#endpoint.send(buffer, length, to);
+  }
+}
+
+type InitialHeader = NonNullable<ReturnType<typeof parseHeader>>;
+
+function parseHeader(datagram: Uint8Array) {
+  try {
+    return quiche().Header.fromSlice(datagram, CONNECTION_ID_BYTES);
+  } catch {
+    return undefined;
+  }
+}
+
+function identityOf({ certificatePem, keyPem, clientCaPem }: ServerTlsMaterial): QuicIdentity {
+  return { caPem: clientCaPem, certificatePem, keyPem };
+}

@@ -1,0 +1,226 @@
+import type { NativeConnection } from "./quiche_addon.ts";
+
+/** How a stream ended for its owner. */
+export type StreamEnd =
+  /** The other side has sent all it wanted to. This side may still write. */
+  | { readonly kind: "finished" }
+  /** The other side gave up sending (RESET_STREAM). */
+  | { readonly kind: "reset"; readonly code: number }
+  /** The other side wants no more of what this side sends (STOP_SENDING). */
+  | { readonly kind: "stopped"; readonly code: number }
+  /** The connection is over. */
+  | { readonly kind: "connection" };
+
+/** Who works with a stream. Nothing is called any more after `onEnd` with anything but `finished`. */
+export interface StreamOwner {
+  /** `bytes` are overwritten after the call. */
+  onData(bytes: Uint8Array): void;
+  onEnd(end: StreamEnd): void;
+  /** All that was written has been taken by the native library. */
+  onDrained?(): void;
+}
+
+/** What a stream needs of its connection. */
+export interface StreamHost {
+  readonly native: NativeConnection;
+  /** Has what was written, read or reset told to the peer soon. */
+  schedule(): void;
+  /** The stream is over in both directions. */
+  released(stream: QuicStream): void;
+}
+
+/** Read into synchronously, by one stream at a time. */
+const READ_BUFFER: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
+
+const SHUTDOWN_READ = 0;
+const SHUTDOWN_WRITE = 1;
+
+/**
+ * One stream of a connection, of bytes. What is written waits here until flow control lets it go; what comes is read
+ * only while there is an owner, so that a peer is held back and not buffered.
+ *
+ * A FIN leaves only together with bytes: quiche 0.18 may never send or repeat one that goes alone.
+ */
+export class QuicStream {
+  readonly id: number;
+  /** Whether this side may write: not on a stream that the peer has opened for one direction. */
+  readonly sends: boolean;
+  readonly #host: StreamHost;
+  #owner: StreamOwner | undefined;
+  readonly #unsent: Uint8Array[] = [];
+  #unsentBytes = 0;
+  #finishing = false;
+  #paused = false;
+  /** Nothing more can be sent: the FIN has been taken, or either side gave up, or the stream never had this direction. */
+  #sendOver: boolean;
+  #receiveOver: boolean;
+
+  constructor(id: number, host: StreamHost, directions: { readonly sends: boolean; readonly receives: boolean }) {
+    this.id = id;
+    this.#host = host;
+    this.sends = directions.sends;
+    this.#sendOver = !directions.sends;
+    this.#receiveOver = !directions.receives;
+  }
+
+  /** Bytes that were written and not yet taken by the native library. */
+  get unsentBytes(): number {
+    return this.#unsentBytes;
+  }
+
+  /** Begins to read for `owner`. */
+  own(owner: StreamOwner): void {
+    this.#owner = owner;
+    this.readable();
+    this.#host.schedule();
+  }
+
+  /** Reads nothing until {@linkcode resume}: the peer may send what flow control lets it, and no more. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** Reads again, at once. */
+  resume(): void {
+    this.#paused = false;
+    this.readable();
+    this.#host.schedule();
+  }
+
+  /** Queues bytes; `fin` says that they are the last. After the end it does nothing. */
+  write(bytes: Uint8Array, { fin = false }: { readonly fin?: boolean } = {}): void {
+    if (this.#sendOver || this.#finishing) return;
+    if (fin && bytes.length === 0) throw new TypeError("a stream is ended with its last bytes, not alone");
+    this.#unsent.push(bytes);
+    this.#unsentBytes += bytes.length;
+    this.#finishing = fin;
+    this.#host.schedule();
+  }
+
+  /** Gives up both directions and tells the peer `code`; the owner hears nothing more. */
+  reset(code: number): void {
+    this.#owner = undefined;
+    this.#stopSending(code);
+    this.stopReading(code);
+  }
+
+  /** Wants nothing more of what the peer sends; writing goes on. */
+  stopReading(code: number): void {
+    if (this.#receiveOver) return;
+    this.#receiveOver = true;
+    this.#shutDown(SHUTDOWN_READ, code);
+    this.#releaseIfOver();
+  }
+
+  /** Gives the owner what has come. Called by the connection. */
+  readable(): void {
+    while (this.#owner !== undefined && !this.#paused && !this.#receiveOver) {
+      let received: [number, boolean] | null;
+      try {
+        received = this.#host.native.streamRecv(this.id, READ_BUFFER);
+      } catch (error) {
+        const code = peerCode(error, "StreamReset");
+        if (code !== undefined) this.#endReceiving({ kind: "reset", code });
+        return;
+      }
+      if (received === null) return;
+      const [length, fin] = received;
+      if (length > 0) this.#owner.onData(READ_BUFFER.subarray(0, length));
+      if (fin) this.#endReceiving({ kind: "finished" });
+    }
+  }
+
+  /** Notices that the peer has stopped reading. Called by the connection, before it sends: then it would be forgotten. */
+  checkStopped(): void {
+    if (this.#sendOver) return;
+    try {
+      this.#host.native.streamCapacity(this.id);
+    } catch (error) {
+      const code = peerCode(error, "StreamStopped");
+      if (code !== undefined) this.#stopped(code);
+    }
+  }
+
+  /** Hands the native library as much as it takes. Called by the connection. */
+  flush(): void {
+    if (this.#unsent.length === 0 || this.#sendOver) return;
+    try {
+      this.#flush();
+    } catch (error) {
+      const code = peerCode(error, "StreamStopped");
+      // Anything else means that the connection is at its end, which is told by itself.
+      if (code !== undefined) this.#stopped(code);
+    }
+  }
+
+  /** The connection is over. Called by it. */
+  connectionClosed(): void {
+    this.#sendOver = this.#receiveOver = true;
+    this.#discardUnsent();
+    const owner = this.#owner;
+    this.#owner = undefined;
+    owner?.onEnd({ kind: "connection" });
+  }
+
+  #flush(): void {
+    for (let chunk = this.#unsent[0]; chunk !== undefined; chunk = this.#unsent[0]) {
+      const last = this.#finishing && this.#unsent.length === 1;
+      const taken = this.#host.native.streamSend(this.id, chunk, last) ?? 0;
+      this.#unsentBytes -= taken;
+      if (taken < chunk.length) {
+        this.#unsent[0] = chunk.subarray(taken);
+        return;
+      }
+      this.#unsent.shift();
+      if (last) {
+        this.#sendOver = true;
+        this.#releaseIfOver();
+      }
+    }
+    this.#owner?.onDrained?.();
+  }
+
+  #stopped(code: number): void {
+    this.#stopSending(code);
+    this.#owner?.onEnd({ kind: "stopped", code });
+  }
+
+  #stopSending(code: number): void {
+    if (this.#sendOver) return;
+    this.#sendOver = true;
+    this.#discardUnsent();
+    this.#shutDown(SHUTDOWN_WRITE, code);
+    this.#releaseIfOver();
+  }
+
+  #endReceiving(end: StreamEnd): void {
+    this.#receiveOver = true;
+    const owner = this.#owner;
+    this.#releaseIfOver();
+    owner?.onEnd(end);
+  }
+
+  #discardUnsent(): void {
+    this.#unsent.length = 0;
+    this.#unsentBytes = 0;
+  }
+
+  #shutDown(direction: typeof SHUTDOWN_READ | typeof SHUTDOWN_WRITE, code: number): void {
+    try {
+      this.#host.native.streamShutdown(this.id, direction, code);
+    } catch {
+      // Over already, as the native library sees it.
+    }
+    this.#host.schedule();
+  }
+
+  #releaseIfOver(): void {
+    if (this.#sendOver && this.#receiveOver) this.#host.released(this);
+  }
+}
+
+/** The code that a peer gave, out of the native library's error text, for example `StreamReset(17)`. */
+function peerCode(error: unknown, name: "StreamReset" | "StreamStopped"): number | undefined {
+  const digits = error instanceof Error ? new RegExp(`^${name}\\((\\d+)\\)`).exec(error.message)?.[1] : undefined;
+  return digits === undefined ? undefined : Number(digits);
+}
