@@ -49,8 +49,8 @@ export function dialFailure(close: QuicClose): PalyraError {
 /** How a session ended whose connection ended with `close`. */
 export function sessionEnd(close: QuicClose): SessionEnd {
   const reason = reasonOf(close);
-  if (close.by === "peer" && reason !== undefined) {
-    return { by: "peer", code: reason, message: SENTENCES[reason] ?? LOST, cause: describeClose(close) };
+  if (close.by !== "network" && reason !== undefined) {
+    return { by: close.by, code: reason, message: SENTENCES[reason] ?? LOST, cause: describeClose(close) };
   }
   return { by: "network", code: "connection_lost", message: LOST, cause: describeClose(close) };
 }

@@ -8,7 +8,7 @@ import { dialFailure } from "./connection_failure.ts";
 import { newConnectionId } from "./connection_id.ts";
 import { FrameStream } from "./frame_stream.ts";
 import { nativeConfig } from "./native_config.ts";
-import { APPLICATION_CODE, TLS_ALERT, TLS_ALERT_BASE } from "./quic_code.ts";
+import { APPLICATION_CODE, TLS_ALERT, TLS_ALERT_BASE, TRANSPORT_CODE } from "./quic_code.ts";
 import { type QuicClose, QuicConnection, type QuicConnectionEvents } from "./quic_connection.ts";
 import { QuicEndpoint } from "./quic_endpoint.ts";
 import type { QuicStream } from "./quic_stream.ts";
@@ -74,7 +74,7 @@ export class QuicClient implements QuicConnectionEvents {
     const client = new QuicClient(options);
     const giveUp = () => {
       client.#established.reject(cancelled(signal));
-      client.#connection.drop();
+      client.#connection.close({ application: false, code: TRANSPORT_CODE.noError, reason: "cancelled" });
     };
     signal.addEventListener("abort", giveUp, { once: true });
     try {

@@ -9,7 +9,7 @@ import { QuicStream, type StreamHost } from "./quic_stream.ts";
 import type { Host, NativeConnection } from "./quiche_addon.ts";
 
 /** Up to so many streams it is cheaper to ask each than to have the native library list them. */
-const FEW_STREAMS = 4;
+const FEW_STREAMS = 16;
 
 /** How a connection ended. */
 export interface QuicClose {
@@ -35,7 +35,7 @@ export interface QuicConnectionEvents {
 /** The endpoint, as a connection sees it. */
 export interface ConnectionHost {
   readonly local: Host;
-  /** Has {@linkcode QuicConnection.flush} called soon. */
+  /** Has {@linkcode QuicConnection.workOff} and then {@linkcode QuicConnection.flush} called soon. */
   schedule(connection: QuicConnection): void;
   takeBuffer(): Uint8Array;
   giveBack(buffer: Uint8Array): void;
@@ -76,6 +76,7 @@ export class QuicConnection implements StreamHost {
   #close: QuicClose | undefined;
   #scheduled = false;
   #received = false;
+  #dropped = false;
   #handshakeBytes = 0;
   #peer: PeerCertificate | undefined;
   #transportTimer: ReturnType<typeof setTimeout> | undefined;
@@ -172,13 +173,18 @@ export class QuicConnection implements StreamHost {
     this.#host.schedule(this);
   }
 
-  /** Works off what has come, and sends what is to be sent. Called by the endpoint. */
+  /** Gives what has come to whom it concerns. Called by the endpoint. */
+  workOff(): void {
+    if (!this.#received) return;
+    this.#received = false;
+    this.#workOffReceived();
+  }
+
+  /** Sends what is to be sent. Called by the endpoint. */
   flush(): void {
+    if (this.#dropped) return;
     this.#scheduled = false;
-    if (this.#received) {
-      this.#received = false;
-      this.#workOffReceived();
-    }
+    this.workOff();
     if (this.#close === undefined) { for (const stream of this.#streams.values()) stream.flush(); }
     this.#send();
     this.#noticeClose();
@@ -200,6 +206,7 @@ export class QuicConnection implements StreamHost {
   /** Drops it without a word and frees its timers. */
   drop(): void {
     this.#settle({ by: "local", application: true, code: APPLICATION_CODE.done, reason: "" });
+    this.#dropped = true;
     clearTimeout(this.#transportTimer);
     this.#host.released(this);
   }

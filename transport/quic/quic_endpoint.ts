@@ -44,9 +44,9 @@ export class QuicEndpoint implements ConnectionHost {
 
   schedule(connection: QuicConnection): void {
     this.#waiting.push(connection);
-    // Runs when the microtasks are through: datagrams that are there already are received before it, and all that comes of
-    // them goes out together. setImmediate would do the same some 40 µs later.
-    if (this.#waiting.length === 1) nextTick(() => this.#flush());
+    // Runs when the microtasks are through: datagrams that are there already are received before it, and worked off
+    // together. setImmediate would do the same some 40 µs later.
+    if (this.#waiting.length === 1) nextTick(() => this.#workOff());
   }
 
   takeBuffer(): Uint8Array {
@@ -78,6 +78,12 @@ export class QuicEndpoint implements ConnectionHost {
     const connection = this.#connections.get(id);
     if (connection === undefined) this.#onUnrouted(datagram, from);
     else connection.receive(datagram, from);
+  }
+
+  /** First what has come, then, when the readers have made of it what they do at once, all that is to be sent. */
+  #workOff(): void {
+    for (const connection of this.#waiting) connection.workOff();
+    queueMicrotask(() => nextTick(() => this.#flush()));
   }
 
   #flush(): void {

@@ -32,6 +32,9 @@ export interface StreamHost {
 /** Read into synchronously, by one stream at a time. */
 const READ_BUFFER: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
 
+/** Up to so many bytes are joined to one chunk. */
+const MAX_JOINED_BYTES = 65_536;
+
 const SHUTDOWN_READ = 0;
 const SHUTDOWN_WRITE = 1;
 
@@ -126,7 +129,9 @@ export class QuicStream {
       if (received === null) return;
       const [length, fin] = received;
       if (length > 0) this.#owner.onData(READ_BUFFER.subarray(0, length));
-      if (fin) this.#endReceiving({ kind: "finished" });
+      if (fin) return this.#endReceiving({ kind: "finished" });
+      // There was room for more, so there is no more: cheaper than to ask.
+      if (length < READ_BUFFER.length) return;
     }
   }
 
@@ -163,6 +168,7 @@ export class QuicStream {
   }
 
   #flush(): void {
+    this.#joinSmall();
     for (let chunk = this.#unsent[0]; chunk !== undefined; chunk = this.#unsent[0]) {
       const last = this.#finishing && this.#unsent.length === 1;
       const taken = this.#host.native.streamSend(this.id, chunk, last) ?? 0;
@@ -178,6 +184,19 @@ export class QuicStream {
       }
     }
     this.#owner?.onDrained?.();
+  }
+
+  /** Makes one chunk of the many small ones of a turn: one native call instead of many. */
+  #joinSmall(): void {
+    if (this.#unsent.length < 2 || this.#unsentBytes > MAX_JOINED_BYTES) return;
+    const joined = new Uint8Array(this.#unsentBytes);
+    let at = 0;
+    for (const chunk of this.#unsent) {
+      joined.set(chunk, at);
+      at += chunk.length;
+    }
+    this.#unsent.length = 0;
+    this.#unsent.push(joined);
   }
 
   #stopped(code: number): void {
