@@ -65,7 +65,7 @@ export class CertificateRenewal {
     return this.#credentials;
   }
 
-  /** `notAfter` of the certificate that the last dial showed. */
+  /** `notAfter` of the certificate that the last dial showed, those beside a session that stands aside. */
   get dialledExpiresAt(): UnixMs {
     return this.#dialled.expiresAt;
   }
@@ -75,10 +75,13 @@ export class CertificateRenewal {
     return this.#failure;
   }
 
-  /** What a dial that begins now shows: the newest. */
+  /**
+   * What a dial that begins now shows: the newest. A dial beside a session that stands may come to nothing, so that
+   * session's certificate still counts; the one that takes its place is at most opened again once too often.
+   */
   dialMaterial(): ClientTlsMaterial {
-    this.#dialled = this.#credentials;
-    return this.#dialled.tlsMaterial();
+    if (!this.#connected) this.#dialled = this.#credentials;
+    return this.#credentials.tlsMaterial();
   }
 
   /** Tells whether a session stands. A renewal that is due begins as soon as one does. */

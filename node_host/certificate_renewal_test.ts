@@ -110,7 +110,7 @@ class Fixture implements AsyncDisposable {
   }
 }
 
-Deno.test("CertificateRenewal renews on a live session and leaves it alone; the next dial shows the new certificate", async () => {
+Deno.test("CertificateRenewal renews on a live session and leaves it alone; later dials show the new certificate", async () => {
   await using fixture = await Fixture.start(20 * HOUR_MS);
   const { renewal, listener, state } = fixture;
   const dialer = new GrpcDialer({
@@ -140,13 +140,19 @@ Deno.test("CertificateRenewal renews on a live session and leaves it alone; the 
   assert.equal(fixture.reconnects, 0);
   assert.equal(listener.issuer.rotations.length, 1);
 
+  const beside = await dialer.dial(never);
+  assert.equal((await listener.nextSession()).session.peer.fingerprint, fingerprintIn(renewed.certificatePem));
+  assert.equal(renewal.dialledExpiresAt, earlier.expiresAt);
+  beside.close("cancelled", "");
+
+  renewal.connectionChanged(false);
   const next = await dialer.dial(never);
   const second = await listener.nextSession();
   assert.equal(second.session.peer.fingerprint, fingerprintIn(renewed.certificatePem));
   assert.equal(renewal.dialledExpiresAt, renewed.expiresAt);
   session.close("shutting_down", "");
   next.close("shutting_down", "");
-  await Promise.all([session.closed, next.closed]);
+  await Promise.all([session.closed, beside.closed, next.closed]);
 });
 
 Deno.test("CertificateRenewal refuses a certificate that was not asked for and keeps the old pair, then tries again", async () => {

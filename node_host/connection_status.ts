@@ -3,9 +3,9 @@ import { getLogger } from "@logtape/logtape";
 import * as v from "valibot";
 import { isReasonCode, type ReasonCode } from "../identity/reason_code.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
-import type { TransportName } from "../transport/session.ts";
 import { readStateDocument, removeStateDocument, writeStateDocument } from "./state_document.ts";
 import { EndpointText, Moment, SchemaVersion, ShownText } from "./state_fields.ts";
+import { TRANSPORT_REASONS, type TransportChoice } from "./transport_choice.ts";
 
 const logger = getLogger(["palyra", "node_host", "status"]);
 
@@ -29,8 +29,9 @@ export interface RenewalFailure extends ConnectionFailure {
 /** What a running host says of its connection. */
 export interface ConnectionStatus {
   readonly state: ConnectionState;
-  /** Over what, and where to; undefined before the first try. */
-  readonly transport: TransportName | undefined;
+  /** Over what the session runs, or the last one ran, and why; undefined before the first. */
+  readonly choice: TransportChoice | undefined;
+  /** Where to; undefined before the first try. */
   readonly daemonEndpoint: string | undefined;
   /** Since when it is in this state. */
   readonly since: UnixMs;
@@ -48,6 +49,8 @@ const StatusSchema = v.object({
   schema_version: SchemaVersion,
   state: v.picklist(CONNECTION_STATES),
   transport: v.nullable(v.picklist(["grpc", "quic"])),
+  transport_reason: v.optional(v.nullable(v.picklist(TRANSPORT_REASONS))),
+  transport_explanation: v.optional(v.nullable(ShownText)),
   daemon_endpoint: v.nullable(EndpointText),
   since_unix_ms: Moment,
   epoch: v.nullable(v.pipe(v.number(), v.safeInteger())),
@@ -63,7 +66,7 @@ export async function readConnectionStatus(folder: string): Promise<ConnectionSt
   const { last_error: failure, renewal_error: renewalFailure } = stored;
   return {
     state: stored.state,
-    transport: stored.transport ?? undefined,
+    choice: choiceOf(stored),
     daemonEndpoint: stored.daemon_endpoint ?? undefined,
     since: stored.since_unix_ms,
     epoch: stored.epoch ?? undefined,
@@ -73,6 +76,12 @@ export async function readConnectionStatus(folder: string): Promise<ConnectionSt
       ? undefined
       : { ...failureOf(renewalFailure), nextTryAt: renewalFailure.next_retry_unix_ms },
   };
+}
+
+/** A file from before there was a choice has no reason. */
+function choiceOf(stored: v.InferOutput<typeof StatusSchema>): TransportChoice | undefined {
+  const { transport, transport_reason: reason, transport_explanation: explanation } = stored;
+  return transport === null || !reason || !explanation ? undefined : { transport, reason, explanation };
 }
 
 function failureOf({ code, message }: { readonly code: string; readonly message: string }): ConnectionFailure {
@@ -133,10 +142,12 @@ export function statusPath(folder: string): string {
 }
 
 function fieldsOf(status: ConnectionStatus): Readonly<Record<string, unknown>> {
-  const { lastFailure, renewalFailure } = status;
+  const { choice, lastFailure, renewalFailure } = status;
   return {
     state: status.state,
-    transport: status.transport ?? null,
+    transport: choice?.transport ?? null,
+    transport_reason: choice?.reason ?? null,
+    transport_explanation: choice?.explanation.slice(0, MAX_MESSAGE_CHARACTERS) ?? null,
     daemon_endpoint: status.daemonEndpoint ?? null,
     since_unix_ms: status.since,
     epoch: status.epoch ?? null,

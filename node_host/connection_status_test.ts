@@ -6,7 +6,7 @@ import { TestFolder } from "./testing/test_folder.ts";
 
 const CONNECTED: ConnectionStatus = {
   state: "connected",
-  transport: "grpc",
+  choice: { transport: "grpc", reason: "quic_slow", explanation: "QUIC did not answer within 0.4 s" },
   daemonEndpoint: "daemon.example:7444",
   since: unixMs(1_790_000_000_000),
   epoch: 3,
@@ -62,6 +62,19 @@ Deno.test("readConnectionStatus() reads a file from before certificates were ren
   const { renewal_error: _, ...before }: Record<string, unknown> = JSON.parse(await Deno.readTextFile(path));
   await Deno.writeTextFile(path, JSON.stringify(before));
   assert.deepEqual(await readConnectionStatus(folder.path), CONNECTED);
+});
+
+Deno.test("readConnectionStatus() reads a file from before there was a choice of transports", async () => {
+  await using folder = await TestFolder.create();
+  const file = new ConnectionStatusFile(folder.path);
+  file.put(CONNECTED);
+  await file.flush();
+  const path = statusPath(folder.path);
+  const { transport_reason: _, transport_explanation: __, ...before }: Record<string, unknown> = JSON.parse(
+    await Deno.readTextFile(path),
+  );
+  await Deno.writeTextFile(path, JSON.stringify(before));
+  assert.deepEqual(await readConnectionStatus(folder.path), { ...CONNECTED, choice: undefined });
 });
 
 Deno.test("readConnectionStatus() refuses a damaged file", async () => {

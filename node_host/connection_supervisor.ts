@@ -4,24 +4,20 @@ import { PalyraError } from "../identity/palyra_error.ts";
 import { type Clock, systemClock, type UnixMs, unixMs } from "../identity/unix_ms.ts";
 import { ReconnectBackoff } from "../transport/program/reconnect_backoff.ts";
 import { durationText } from "../transport/program/relative_time.ts";
-import type { NodeSession, SessionDialer } from "../transport/session.ts";
+import type { NodeSession } from "../transport/session.ts";
 import { explainConnectionFailure, isFinalRefusal } from "./connection_failure.ts";
 import type { ConnectionState, ConnectionStatus } from "./connection_status.ts";
+import type { DialTarget } from "./dial_targets.ts";
 import { DEFAULT_GRACE_MS, stopGracefully } from "./graceful_stop.ts";
+import type { DialledSession } from "./node_dialer.ts";
 import { type NodeSelfDescription, SessionWorker, type WelcomeFacts } from "./session_worker.ts";
+import type { TransportChoice } from "./transport_choice.ts";
 import type { WorkDesk } from "./work_desk.ts";
 
 const logger = getLogger(["palyra", "node_host", "connection"]);
 
 /** A clock further off than this is worth a warning, in milliseconds: certificates begin five minutes early. */
 const CLOCK_TOLERANCE_MS = 120_000;
-
-/** One way to the daemon. */
-export interface DialTarget {
-  /** `host:port`, for people. */
-  readonly endpoint: string;
-  readonly dialer: SessionDialer;
-}
 
 /** What {@linkcode ConnectionSupervisor} needs. */
 export interface ConnectionSupervisorOptions {
@@ -43,10 +39,23 @@ export interface ConnectionSupervisorOptions {
 
 /** How one try at a target ended. */
 interface TryOutcome {
-  readonly welcomed: boolean;
-  /** Ended by {@linkcode ConnectionSupervisor.reconnect}: nothing has failed. */
-  readonly replaced: boolean;
   readonly failure: PalyraError;
+  readonly welcomed: boolean;
+  /** The session made room for another one, which follows at once: nothing has failed. */
+  readonly replaced: boolean;
+  /** That other session, when it was obtained before this one ended. */
+  readonly successor?: DialledSession | undefined;
+  /** The dialer knows another way to the same endpoint. */
+  readonly dialAgain: boolean;
+}
+
+/** The welcomed session. */
+interface StandingSession {
+  readonly session: NodeSession;
+  /** Whether another one is to follow it at once. */
+  replaced: boolean;
+  /** What the search for a better one came to. */
+  readonly better: Promise<DialledSession | undefined>;
 }
 
 /** Keeps a node connected: dials, serves the session, and dials again, for ever (design section 4). */
@@ -56,8 +65,7 @@ export class ConnectionSupervisor {
   readonly #backoff: ReconnectBackoff;
   #status: ConnectionStatus | undefined;
   #loggedFailure: string | undefined;
-  /** The welcomed session, and whether another one is to follow it at once. */
-  #standing: { readonly session: NodeSession; replaced: boolean } | undefined;
+  #standing: StandingSession | undefined;
 
   constructor(options: ConnectionSupervisorOptions) {
     if (options.targets.length === 0) throw new RangeError("a supervisor needs somewhere to dial");
@@ -74,12 +82,15 @@ export class ConnectionSupervisor {
     const { targets, desk } = this.#options;
     let failures = 0;
     let position = 0;
+    let successor: DialledSession | undefined;
     try {
       while (!signal.aborted) {
         const target = targets[position % targets.length];
         if (target === undefined) return;
         // deno-lint-ignore no-await-in-loop -- one session after the other
-        const { welcomed, replaced, failure } = await this.#try(target, signal);
+        const outcome = await this.#try(target, successor, signal);
+        const { welcomed, replaced, failure, dialAgain } = outcome;
+        successor = outcome.successor;
         if (signal.aborted) return;
         if (replaced) continue;
         this.#report(target, failure);
@@ -87,6 +98,7 @@ export class ConnectionSupervisor {
           this.#tell("stopping", { target, failure });
           throw failure;
         }
+        if (dialAgain) continue;
         // The endpoint of a lost session is the best guess; of a failed try, the next one is.
         failures = welcomed ? 0 : failures + 1;
         if (!welcomed) position += 1;
@@ -94,6 +106,7 @@ export class ConnectionSupervisor {
         if (failures % targets.length === 0) await this.#pause(target, failure, signal);
       }
     } finally {
+      successor?.session.abort("cancelled", "palyra-node stops.");
       this.#tell("stopping", {});
       desk.stopAll();
     }
@@ -109,35 +122,62 @@ export class ConnectionSupervisor {
     this.#standing.session.close("session_replaced", "palyra-node opens another session in place of this one.");
   }
 
-  async #try(target: DialTarget, signal: AbortSignal): Promise<TryOutcome> {
+  /** Serves `obtained`, or else a session that it dials. */
+  async #try(target: DialTarget, obtained: DialledSession | undefined, signal: AbortSignal): Promise<TryOutcome> {
     this.#tell("connecting", { target });
-    const opened = performance.now();
-    let welcomed = false;
     try {
       const self = await this.#options.describe();
-      const session = await target.dialer.dial(signal);
-      const worker = this.#serve(session, self, (welcome) => {
-        welcomed = true;
-        this.#standing = { session, replaced: false };
-        this.#connected(target, session, welcome);
-      });
-      await this.#untilEnded(worker, session, () => welcomed, signal);
-      const end = await worker.ended;
-      if (welcomed) this.#backoff.sessionEnded(performance.now() - opened);
-      // A daemon that ends the session first has its say: it may be its final word.
-      const replaced = this.#standing?.replaced === true && end.by === "local";
-      const failure = this.#explain(new PalyraError(end.code, end.message, { cause: end.cause }));
-      return { welcomed, replaced, failure };
+      return await this.#serve(target, obtained ?? await target.dialer.dial(signal), self, signal);
     } catch (thrown) {
-      return { welcomed, replaced: false, failure: this.#explain(PalyraError.from(thrown)) };
+      obtained?.session.abort("internal", "palyra-node could not use this session.");
+      const failure = this.#explain(PalyraError.from(thrown));
+      return { failure, welcomed: false, replaced: false, dialAgain: false };
     } finally {
       this.#standing = undefined;
     }
   }
 
-  #serve(session: NodeSession, self: NodeSelfDescription, onWelcome: (welcome: WelcomeFacts) => void): SessionWorker {
+  async #serve(
+    target: DialTarget,
+    dialled: DialledSession,
+    self: NodeSelfDescription,
+    signal: AbortSignal,
+  ): Promise<TryOutcome> {
+    const { session, pace } = dialled;
     const { desk } = this.#options;
-    return new SessionWorker({ session, desk, self, clock: this.#clock, onWelcome });
+    const began = performance.now();
+    const over = new AbortController();
+    let welcomed = false;
+    const onWelcome = (welcome: WelcomeFacts) => {
+      welcomed = true;
+      const better = this.#improve(target, dialled, AbortSignal.any([signal, over.signal]));
+      this.#standing = { session, replaced: false, better };
+      this.#connected(target, dialled, welcome);
+    };
+    const worker = new SessionWorker({ ...pace, session, desk, self, clock: this.#clock, onWelcome });
+    await this.#untilEnded(worker, session, () => welcomed, signal);
+    const end = await worker.ended;
+    over.abort();
+    const successor = await this.#standing?.better;
+    const lastedMs = performance.now() - began;
+    if (welcomed) this.#backoff.sessionEnded(lastedMs);
+    const dialAgain = target.dialer.noteEnd(dialled, end, lastedMs);
+    const failure = this.#explain(new PalyraError(end.code, end.message, { cause: end.cause }));
+    // A daemon that ends the session first has its say: it may be its final word.
+    const madeRoom = this.#standing?.replaced === true && end.by === "local";
+    const replaced = madeRoom || successor !== undefined && !isFinalRefusal(failure.code);
+    return { failure, welcomed, replaced, successor, dialAgain };
+  }
+
+  /** Has a better session take the place of the one that stands, as soon as there is one. */
+  async #improve(
+    target: DialTarget,
+    standing: DialledSession,
+    signal: AbortSignal,
+  ): Promise<DialledSession | undefined> {
+    const better = await target.dialer.improve(standing, signal);
+    if (better !== undefined && !signal.aborted) this.reconnect();
+    return better;
   }
 
   /** Resolves when the session is over, by itself or because the host stops. */
@@ -164,12 +204,12 @@ export class ConnectionSupervisor {
     }
   }
 
-  #connected(target: DialTarget, session: NodeSession, welcome: WelcomeFacts): void {
+  #connected(target: DialTarget, { choice }: DialledSession, welcome: WelcomeFacts): void {
     this.#loggedFailure = undefined;
-    this.#tell("connected", { target, epoch: welcome.epoch });
-    logger.info("Connected to the daemon at {endpoint}.", {
+    this.#tell("connected", { target, choice, epoch: welcome.epoch });
+    logger.info("Connected to the daemon at {endpoint} over {transport} ({explanation}).", {
       endpoint: target.endpoint,
-      transport: session.transport,
+      ...choice,
       epoch: welcome.epoch,
     });
     const offMs = Math.abs(welcome.clockAheadMs);
@@ -202,7 +242,6 @@ export class ConnectionSupervisor {
     this.#loggedFailure = told;
     const properties = {
       endpoint: target.endpoint,
-      transport: target.dialer.transport,
       reason: failure.message,
       code: failure.code,
       cause: failure.cause,
@@ -215,6 +254,7 @@ export class ConnectionSupervisor {
     state: ConnectionState,
     news: {
       readonly target?: DialTarget;
+      readonly choice?: TransportChoice;
       readonly epoch?: number;
       readonly failure?: PalyraError;
       readonly nextTryAt?: UnixMs;
@@ -225,7 +265,7 @@ export class ConnectionSupervisor {
     const lastFailure = news.failure ?? (state === "connected" ? undefined : earlier?.lastFailure);
     const status: ConnectionStatus = {
       state,
-      transport: news.target?.dialer.transport ?? earlier?.transport,
+      choice: news.choice ?? earlier?.choice,
       daemonEndpoint: news.target?.endpoint ?? earlier?.daemonEndpoint,
       since: earlier?.state === state ? earlier.since : this.#clock(),
       epoch: news.epoch,

@@ -4,98 +4,14 @@ import { PalyraError } from "../identity/palyra_error.ts";
 import type { ReasonCode } from "../identity/reason_code.ts";
 import { unixMs } from "../identity/unix_ms.ts";
 import { ReconnectBackoff } from "../transport/program/reconnect_backoff.ts";
-import type { NodeSession, SessionDialer } from "../transport/session.ts";
-import type { ConnectionStatus } from "./connection_status.ts";
-import { ConnectionSupervisor, type ConnectionSupervisorOptions } from "./connection_supervisor.ts";
-import { ScriptedDaemon } from "./testing/scripted_daemon.ts";
-import { sessionPair } from "./testing/session_pair.ts";
-import { HeldCapability, newRequestId, SELF, testDesk } from "./testing/test_node.ts";
-import type { WorkDesk } from "./work_desk.ts";
-
-type Answer = (daemon: ScriptedDaemon) => void;
-
-/** Dials as the test says: each dial takes the next answer, an error or what the daemon does with the session. */
-class ScriptedDialer implements SessionDialer {
-  readonly transport = "grpc";
-  readonly name: string;
-  readonly #answers: (Answer | PalyraError)[];
-  readonly #log: string[];
-
-  constructor(name: string, log: string[], answers: (Answer | PalyraError)[]) {
-    this.name = name;
-    this.#log = log;
-    this.#answers = answers;
-  }
-
-  dial(signal: AbortSignal): Promise<NodeSession> {
-    this.#log.push(this.name);
-    const answer = this.#answers.shift();
-    if (answer instanceof PalyraError) return Promise.reject(answer);
-    if (answer === undefined) {
-      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
-    }
-    const { node, daemon } = sessionPair();
-    answer(new ScriptedDaemon(daemon));
-    return Promise.resolve(node);
-  }
-}
-
-interface Fixture {
-  readonly supervisor: ConnectionSupervisor;
-  readonly running: Promise<void>;
-  readonly stop: AbortController;
-  readonly statuses: ConnectionStatus[];
-  readonly dials: string[];
-  /** Resolves with the first status of this state that was not waited for yet. */
-  until(state: ConnectionStatus["state"]): Promise<ConnectionStatus>;
-}
-
-function supervise(
-  answersByTarget: (Answer | PalyraError)[][],
-  changes: Partial<ConnectionSupervisorOptions> = {},
-  desk: WorkDesk = testDesk(),
-): Fixture {
-  const stop = new AbortController();
-  const statuses: ConnectionStatus[] = [];
-  const dials: string[] = [];
-  let seen = 0;
-  let changed = Promise.withResolvers<void>();
-  const supervisor = new ConnectionSupervisor({
-    targets: answersByTarget.map((answers, at) => ({
-      endpoint: `daemon-${at}:7444`,
-      dialer: new ScriptedDialer(`daemon-${at}`, dials, answers),
-    })),
-    desk,
-    describe: () => Promise.resolve(SELF),
-    certificateExpiresAt: () => unixMs(Date.now() + 3_600_000),
-    onStatus: (status) => {
-      statuses.push(status);
-      changed.resolve();
-      changed = Promise.withResolvers();
-    },
-    backoff: new ReconnectBackoff({ baseMs: 1, maxMs: 1 }),
-    ...changes,
-  });
-  const running = supervisor.run(stop.signal);
-  running.catch(() => {});
-  const until = async (state: ConnectionStatus["state"]): Promise<ConnectionStatus> => {
-    for (;;) {
-      const status = statuses[seen];
-      if (status === undefined) {
-        // deno-lint-ignore no-await-in-loop -- waits for one status after the other
-        await changed.promise;
-      } else {
-        seen += 1;
-        if (status.state === state) return status;
-      }
-    }
-  };
-  return { supervisor, running, stop, statuses, dials, until };
-}
+import type { ScriptedDaemon } from "./testing/scripted_daemon.ts";
+import type { DialAnswer } from "./testing/scripted_dialer.ts";
+import { GRPC_REQUESTED, supervise } from "./testing/supervision.ts";
+import { HeldCapability, newRequestId, testDesk } from "./testing/test_node.ts";
 
 const unreachable = () => new PalyraError("daemon_unreachable", "Nothing listens there.");
 
-const goodbye = (code: ReasonCode): Answer => (daemon) => daemon.session.close(code, "The daemon's own words.");
+const goodbye = (code: ReasonCode): DialAnswer => (daemon) => daemon.session.close(code, "The daemon's own words.");
 
 Deno.test("ConnectionSupervisor connects, tells its status, and says why it is not connected any more", async () => {
   const daemons: ScriptedDaemon[] = [];
@@ -105,7 +21,7 @@ Deno.test("ConnectionSupervisor connects, tells its status, and says why it is n
   }]]);
   const connected = await fixture.until("connected");
   assert.equal(connected.epoch, 9);
-  assert.equal(connected.transport, "grpc");
+  assert.deepEqual(connected.choice, GRPC_REQUESTED);
   assert.equal(connected.daemonEndpoint, "daemon-0:7444");
   assert.equal(connected.lastFailure, undefined);
   daemons[0]?.session.close("shutting_down", "The daemon is stopping.");
@@ -289,7 +205,7 @@ Deno.test("ConnectionSupervisor warns when this machine's clock and the daemon's
 Deno.test("ConnectionSupervisor.reconnect() opens another session at once, and running work goes on", async () => {
   const held = new HeldCapability("held", false);
   const daemons: ScriptedDaemon[] = [];
-  const welcoming: Answer = (daemon) => {
+  const welcoming: DialAnswer = (daemon) => {
     daemons.push(daemon);
     daemon.welcome({ epoch: daemons.length });
   };

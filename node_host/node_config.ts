@@ -14,6 +14,7 @@ import {
   stateFolder,
 } from "../transport/program/mod.ts";
 import type { MediationRule } from "./capabilities/mod.ts";
+import { TRANSPORT_PREFERENCES, type TransportWish } from "./transport_choice.ts";
 
 /** The most requests that a node may ask to run at once. */
 const MAX_CONCURRENCY = 256;
@@ -39,6 +40,13 @@ const SETTINGS = defineSettings({
     env: "PALYRA_STATE_ROOT",
     flag: "--state-root",
     description: "Where state is kept; the platform's convention when it is not set",
+  },
+  "transport": {
+    schema: v.picklist(TRANSPORT_PREFERENCES),
+    default: "auto",
+    env: "PALYRA_TRANSPORT",
+    flag: "--transport",
+    description: "How to reach the daemon; auto is QUIC where UDP gets through, and gRPC where it does not",
   },
   "log.level": {
     schema: v.picklist(LOG_LEVELS),
@@ -95,6 +103,8 @@ export interface NodeConfigSources {
   readonly config?: string | undefined;
   /** The text of `--name`. */
   readonly deviceName?: string | undefined;
+  /** The text of `--transport`. */
+  readonly transport?: string | undefined;
   /** `Deno.env` by default. */
   readonly environment?: EnvironmentReader;
 }
@@ -105,6 +115,7 @@ export interface NodeConfig {
   readonly stateFolder: string;
   /** Undefined: the host name. */
   readonly deviceName: string | undefined;
+  readonly transport: TransportWish;
   readonly logging: Pick<LoggingOptions, "level" | "format">;
   readonly openPathRoots: readonly string[];
   /** Undefined: the platform's own. */
@@ -130,13 +141,17 @@ export async function loadNodeConfig(sources: NodeConfigSources = {}): Promise<N
     stateFolder: stateFolder("node-host", { flag: sources.stateRoot, environment }),
   });
   const { values, named, entries } = resolveConfig(SETTINGS, {
-    flags: { device_name: sources.deviceName, state_root: sources.stateRoot },
+    flags: { device_name: sources.deviceName, state_root: sources.stateRoot, transport: sources.transport },
     environment,
     file: await readConfigFile(location),
   });
   return {
     stateFolder: stateFolder("node-host", { flag: values["state_root"], environment }),
     deviceName: values["device_name"],
+    transport: {
+      preference: values["transport"],
+      askedBy: entries.find(({ key }) => key === "transport")?.source.name ?? "",
+    },
     logging: { level: values["log.level"], format: values["log.format"] },
     openPathRoots: values["open_path.roots"],
     opener: values["opener"],

@@ -23,6 +23,19 @@ Deno.test("loadNodeConfig() has a default for everything", async () => {
   assert.deepEqual(config.logging, { level: "info", format: "auto" });
   assert.deepEqual([config.openPathRoots, config.denied, config.mediationRules], [[], [], {}]);
   assert.equal(config.maxConcurrency, 32);
+  assert.deepEqual(config.transport, { preference: "auto", askedBy: "" });
+});
+
+Deno.test("loadNodeConfig() tells who asked for a transport", async () => {
+  const text = 'transport = "quic"\n';
+  const environment = environmentOf({ PALYRA_TRANSPORT: "grpc" });
+  const fromFlag = await withFile(text, { transport: "auto", environment });
+  assert.deepEqual(fromFlag.transport, { preference: "auto", askedBy: "--transport" });
+  const fromVariable = await withFile(text, { environment });
+  assert.deepEqual(fromVariable.transport, { preference: "grpc", askedBy: "PALYRA_TRANSPORT" });
+  const fromFile = await withFile(text);
+  assert.equal(fromFile.transport.preference, "quic");
+  assert.match(fromFile.transport.askedBy, /palyra\.toml$/);
 });
 
 Deno.test("loadNodeConfig() reads palyra.toml from this program's folder", async () => {
@@ -54,6 +67,7 @@ Deno.test("loadNodeConfig() refuses unknown keys and values that do not fit", as
     'device_name = ""',
     'device_name = "a\\u202eb"',
     '[log]\nlevel = "loud"',
+    'transport = "tcp"',
   ];
   for (const text of faulty) {
     // deno-lint-ignore no-await-in-loop -- one file after the other

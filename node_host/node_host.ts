@@ -1,18 +1,21 @@
-import { parseEndpoint } from "../identity/endpoint.ts";
 import { newUlid } from "../identity/device_id.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { type Clock, systemClock } from "../identity/unix_ms.ts";
 import { GrpcDialer } from "../transport/grpc/grpc_dialer.ts";
 import { PROJECT_VERSION } from "../transport/program/version.ts";
+import { QuicDialer } from "../transport/quic/quic_dialer.ts";
+import { quicAvailability } from "../transport/quic/quiche_addon.ts";
 import { type CapabilityRegistry, CapabilityRunner } from "./capabilities/mod.ts";
 import { CertificateRenewal } from "./certificate_renewal.ts";
 import { type ConnectionStatus, ConnectionStatusFile } from "./connection_status.ts";
-import { ConnectionSupervisor, type DialTarget } from "./connection_supervisor.ts";
+import { ConnectionSupervisor } from "./connection_supervisor.ts";
+import { type DialTarget, dialTargets } from "./dial_targets.ts";
 import { hostPlatform } from "./host_platform.ts";
 import type { NodeCredentials } from "./node_credentials.ts";
 import { removeNodeHostProcess, writeNodeHostProcess } from "./node_host_process.ts";
 import type { NodeHostRecord } from "./node_host_record.ts";
 import type { NodeHostState } from "./node_host_state.ts";
+import { DEFAULT_TRANSPORT_WISH, type TransportWish } from "./transport_choice.ts";
 import { WorkDesk } from "./work_desk.ts";
 
 /** What {@linkcode runNodeHost} needs. */
@@ -23,6 +26,8 @@ export interface NodeHostOptions {
   readonly maxConcurrency: number;
   /** What people know the machine by. Default: the name it was paired under. */
   readonly deviceName?: string | undefined;
+  /** Default: auto. */
+  readonly transport?: TransportWish;
   /** Told once the host is ready to dial. */
   readonly onStart?: (record: NodeHostRecord) => void;
   /** Told of each change of the connection, and of each renewal of the certificate that succeeds or fails. */
@@ -33,8 +38,9 @@ export interface NodeHostOptions {
 }
 
 /**
- * Runs the node host until `signal` aborts: connects, serves, renews its certificate, and reconnects for ever. Rejects with `not_paired`,
- * `state_damaged`, or the daemon's final word (`device_revoked`, `certificate_revoked`, `device_unknown`).
+ * Runs the node host until `signal` aborts: connects, serves, renews its certificate, and reconnects for ever. Rejects
+ * with `not_paired`, `state_damaged`, `unsupported` (QUIC alone is wanted and this machine cannot speak it), or the
+ * daemon's final word (`device_revoked`, `certificate_revoked`, `device_unknown`).
  */
 export async function runNodeHost(options: NodeHostOptions, signal: AbortSignal): Promise<void> {
   const { state, registry, maxConcurrency, onStart, onStatus, clock = systemClock, graceMs } = options;
@@ -64,7 +70,7 @@ export async function runNodeHost(options: NodeHostOptions, signal: AbortSignal)
     clock,
   });
   const supervisor = new ConnectionSupervisor({
-    targets: targetsOf(record, renewal, clock),
+    targets: targetsOf(record, options.transport ?? DEFAULT_TRANSPORT_WISH, renewal, clock),
     desk,
     describe: async () => ({
       deviceId: record.deviceId,
@@ -117,10 +123,16 @@ function runnerOf(
   });
 }
 
-function targetsOf(record: NodeHostRecord, renewal: CertificateRenewal, clock: Clock): DialTarget[] {
+function targetsOf(
+  record: NodeHostRecord,
+  wish: TransportWish,
+  renewal: CertificateRenewal,
+  clock: Clock,
+): DialTarget[] {
   const material = () => renewal.dialMaterial();
-  return record.nodeEndpoints.map((endpoint) => ({
-    endpoint,
-    dialer: new GrpcDialer({ endpoint: parseEndpoint(endpoint), material, clock }),
-  }));
+  return dialTargets(record.nodeEndpoints, wish, {
+    grpc: (endpoint) => new GrpcDialer({ endpoint, material, clock }),
+    quic: (endpoint) => new QuicDialer({ endpoint, material }),
+    quicAvailability,
+  });
 }

@@ -45,18 +45,24 @@ export interface WelcomeFacts {
   readonly at: UnixMs;
 }
 
+/** How closely the daemon is watched. */
+export interface SessionPace {
+  /** How long the daemon may take over its Welcome, in milliseconds. Default: 10,000. */
+  readonly welcomeTimeoutMs?: number;
+  /** Default: 2,000 ms. */
+  readonly heartbeatIntervalMs?: number;
+  /** Silence longer than this ends the session, where the Welcome allows more, in milliseconds. Default: no limit. */
+  readonly silenceLimitMs?: number;
+}
+
 /** What {@linkcode SessionWorker} needs. */
-export interface SessionWorkerOptions {
+export interface SessionWorkerOptions extends SessionPace {
   readonly session: NodeSession;
   readonly desk: WorkDesk;
   readonly self: NodeSelfDescription;
   readonly clock: Clock;
   /** Called once, in the turn in which the Welcome came. From here on the node counts as connected. */
   readonly onWelcome: (welcome: WelcomeFacts) => void;
-  /** How long the daemon may take over its Welcome, in milliseconds. Default: 10,000. */
-  readonly welcomeTimeoutMs?: number;
-  /** Default: 2,000 ms. */
-  readonly heartbeatIntervalMs?: number;
 }
 
 /**
@@ -161,12 +167,13 @@ export class SessionWorker {
 
   #welcome(welcome: Welcome): void {
     const { clock, desk, onWelcome, heartbeatIntervalMs = HEARTBEAT_INTERVAL_MS } = this.#options;
+    const { silenceLimitMs = MAX_KEEP_ALIVE_MS } = this.#options;
     clearTimeout(this.#welcomeTimer);
     const abandoned = welcome.abandoned.map(parseAttempt);
     const now = clock();
     this.#epoch = welcome.epoch;
     const leastMs = heartbeatIntervalMs + KEEP_ALIVE_SLACK_MS;
-    this.#daemonSilence.start(Math.min(Math.max(welcome.keepAliveMs, leastMs), MAX_KEEP_ALIVE_MS));
+    this.#daemonSilence.start(Math.max(Math.min(welcome.keepAliveMs, silenceLimitMs, MAX_KEEP_ALIVE_MS), leastMs));
     this.#heartbeat = setInterval(() => this.#send({ $case: "heartbeat", value: {} }), heartbeatIntervalMs);
     onWelcome({
       epoch: welcome.epoch,

@@ -173,6 +173,15 @@ Deno.test("SessionWorker cuts a daemon that falls silent", async () => {
   assert.deepEqual([end.by, end.code], ["local", "keep_alive_missed"]);
 });
 
+Deno.test("SessionWorker bears less silence than the daemon allows, where its pace says so", async () => {
+  const { worker, daemon } = converse(testDesk(), { heartbeatIntervalMs: 5, silenceLimitMs: 1 });
+  await daemon.take("hello");
+  daemon.session.onMessage = () => {};
+  daemon.welcome({ keepAliveMs: 3_600_000 });
+  const end = await worker.ended;
+  assert.deepEqual([end.by, end.code], ["local", "keep_alive_missed"]);
+});
+
 Deno.test("SessionWorker.drain() says so once it is welcome, and still sends results", async () => {
   const held = new HeldCapability("held", false);
   const { worker, daemon } = converse(testDesk(held));

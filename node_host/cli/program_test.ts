@@ -100,7 +100,7 @@ Deno.test("palyra-node run serves the daemon, and SIGTERM drains and ends it wit
   assert.equal(stopped.code, 4);
   assert.match(stopped.stdout, /not running; start it with `palyra-node run`/);
 
-  const host = fixture.run("run", "--json", "--deny", "system.health");
+  const host = fixture.run("run", "--json", "--deny", "system.health", "--transport", "grpc");
   const daemon = await fixture.node.nextSession();
   const hello = await daemon.take("hello");
   assert.equal(hello.capabilities.find(({ name }) => name === "system.health")?.available, false);
@@ -118,7 +118,10 @@ Deno.test("palyra-node run serves the daemon, and SIGTERM drains and ends it wit
   assert.equal(report?.["connected"], true);
   assert.ok(Number(report["cert_renews_at_unix_ms"]) > Date.now());
   assert.ok(Number(report["cert_renews_at_unix_ms"]) < Number(report["cert_expires_at_unix_ms"]));
-  assert.equal((report?.["connection"] as Record<string, unknown>)["epoch"], 5);
+  const connection = report?.["connection"] as Record<string, unknown>;
+  assert.equal(connection["epoch"], 5);
+  assert.deepEqual([connection["transport"], connection["transport_reason"]], ["grpc", "requested"]);
+  assert.equal(connection["transport_explanation"], "asked for by --transport");
   assert.equal((await fixture.run("run").end).code, 7);
   assert.equal((await fixture.run("unpair", "--local").end).code, 7);
 
@@ -226,6 +229,7 @@ Deno.test("palyra-node refuses command lines that cannot be, with 2", async () =
     ["pair", "a", "--daemon", "b:1"],
     ["pair", "--daemon", "no-port"],
     ["run", "--deny", "desktop.open"],
+    ["run", "--transport", "tcp"],
     ["config"],
   ];
   const ends = await Promise.all(commandLines.map((args) => new NodeProgram(folder.path, args, "123456\n").end));

@@ -22,6 +22,7 @@ const EXAMPLES = [
     command: "palyra-node run --deny desktop.open_url",
     explanation: "without that capability, whatever is configured",
   },
+  { command: "palyra-node run --transport grpc", explanation: "over TCP only, where a firewall drops UDP anyway" },
 ];
 
 /** `palyra-node run`. */
@@ -29,10 +30,16 @@ export function runCommand(): CliCommand {
   const command = newCommand("run", "Connect to the daemon and run what it dispatches.", EXAMPLES);
   command
     .option("--deny <name...>", "never run these capabilities")
+    .option(
+      "--transport <auto|quic|grpc>",
+      "how to reach the daemon: auto takes QUIC where UDP gets through, falls back to gRPC where it does not, and goes " +
+        "back when it can; `palyra-node status` says which one it is and why (default: auto)",
+    )
     .option(...STATE_ROOT_OPTION)
     .option(...CONFIG_OPTION)
     .action(async (options) => {
-      const config = await loadNodeConfig({ stateRoot: options.stateRoot, config: options.config });
+      const { stateRoot, config: configFile, transport } = options;
+      const config = await loadNodeConfig({ stateRoot, config: configFile, transport });
       configureLogging(config.logging);
       using shutdown = shutdownSignal();
       const registry = capabilitySet(config, options.deny);
@@ -43,6 +50,7 @@ export function runCommand(): CliCommand {
         registry,
         maxConcurrency: config.maxConcurrency,
         deviceName: config.deviceName,
+        transport: config.transport,
         onStart: (record) => showStart(record, capabilityCount, options.json === true),
       }, shutdown.signal).catch((thrown: unknown) => {
         if (!shutdown.signal.aborted) throw thrown;

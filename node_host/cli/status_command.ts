@@ -13,13 +13,17 @@ import {
 } from "../../transport/program/mod.ts";
 import type { ConnectionStatus } from "../connection_status.ts";
 import { readStatusReport, type StatusReport } from "../status_report.ts";
+import { choiceText } from "../transport_choice.ts";
 import { CONFIG_OPTION, configForShortVerb, STATE_ROOT_OPTION } from "./shared_options.ts";
 
 const EXIT_NOT_CONNECTED: ExitCode = 4;
 const EXIT_NOT_PAIRED: ExitCode = 7;
 
 const EXAMPLES = [
-  { command: "palyra-node status", explanation: "whether this machine is paired, running and connected" },
+  {
+    command: "palyra-node status",
+    explanation: "whether this machine is paired, running and connected, and over what",
+  },
   { command: "palyra-node status --json", explanation: "the same for programs; exit code 0, 4 or 7" },
 ];
 
@@ -67,10 +71,12 @@ export function statusJson(report: StatusReport): Readonly<Record<string, unknow
 }
 
 function connectionJson(connection: ConnectionStatus): Readonly<Record<string, unknown>> {
-  const { renewalFailure } = connection;
+  const { choice, renewalFailure } = connection;
   return {
     state: connection.state,
-    transport: connection.transport ?? null,
+    transport: choice?.transport ?? null,
+    transport_reason: choice?.reason ?? null,
+    transport_explanation: choice?.explanation ?? null,
     daemon_endpoint: connection.daemonEndpoint ?? null,
     since_unix_ms: connection.since,
     epoch: connection.epoch ?? null,
@@ -113,8 +119,8 @@ export function statusLines(report: StatusReport, now: UnixMs): string[] {
       paint: (shown, cell) => errors.includes(cell) ? red(shown) : shown,
     }],
     rows,
-    // Errors are for reading to their end.
-    width: errors.length === 0 ? terminalWidth() : undefined,
+    // Errors, and what keeps it from QUIC, are for reading to their end.
+    width: errors.length === 0 && connection?.choice?.transport !== "grpc" ? terminalWidth() : undefined,
   });
 }
 
@@ -140,7 +146,8 @@ function renewalFailureOf({ process, connection, certificateExpiresAt }: StatusR
 function connectionRows(report: StatusReport, connection: ConnectionStatus, now: UnixMs): string[][] {
   const rows: string[][] = [];
   if (report.connected) {
-    rows.push(["connected", `over ${connection.transport}, since ${relativeTime(connection.since, now)}`]);
+    rows.push(["connected", relativeTime(connection.since, now)]);
+    if (connection.choice !== undefined) rows.push(["transport", choiceText(connection.choice)]);
   } else if (report.process !== undefined && connection.nextTryAt !== undefined) {
     rows.push(["next try", relativeTime(connection.nextTryAt, now)]);
   }

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { newDeviceId, newUlid } from "../../identity/device_id.ts";
 import { fingerprintOf } from "../../identity/fingerprint.ts";
+import { PalyraError } from "../../identity/palyra_error.ts";
 import { unixMs } from "../../identity/unix_ms.ts";
 import type { StatusReport } from "../status_report.ts";
+import { quicFailed } from "../transport_choice.ts";
 import { statusJson, statusLines } from "./status_command.ts";
 
 const NOW = unixMs(1_790_000_000_000);
@@ -26,7 +28,7 @@ const CONNECTED: StatusReport = {
   process: { pid: 4711, processStartTime: "1", startedAt: before(HOUR_MS) },
   connection: {
     state: "connected",
-    transport: "grpc",
+    choice: { transport: "quic", reason: "preferred", explanation: "preferred" },
     daemonEndpoint: "daemon.example:7444",
     since: before(180_000),
     epoch: 3,
@@ -47,15 +49,15 @@ Deno.test("statusLines() says what a connected host is connected to and for how 
     "paired: 2 d ago",
     "certificate: expires in 5 h, renews in 2 h",
     "process: 4711, started 1 h ago",
-    "connected: over grpc, since 3 min ago",
+    "connected: 3 min ago",
+    "transport: quic (preferred)",
   ]);
 });
 
 Deno.test("statusLines() tells why a host is not connected, and when it tries again", () => {
   const connection = {
-    ...CONNECTED.connection,
     state: "waiting" as const,
-    transport: "grpc" as const,
+    choice: CONNECTED.connection?.choice,
     daemonEndpoint: "daemon.example:7444",
     since: NOW,
     epoch: undefined,
@@ -74,6 +76,18 @@ Deno.test("statusLines() tells why a host is not connected, and when it tries ag
   const stopped = words({ ...CONNECTED, connected: false, connection, process: undefined });
   assert.equal(stopped[0], "state: not running; start it with `palyra-node run`");
   assert.ok(!stopped.some((line) => line.startsWith("next try")));
+});
+
+Deno.test("statusLines() and statusJson() say over what a host is connected, and why", () => {
+  const { connection } = CONNECTED;
+  assert.ok(connection);
+  const choice = quicFailed(new PalyraError("connection_limit", "The daemon has 256 connections already."));
+  const report = { ...CONNECTED, connection: { ...connection, choice } };
+  assert.equal(words(report).at(-1), "transport: grpc (QUIC failed: The daemon has 256 connections already)");
+  const json = statusJson(report)["connection"] as Record<string, unknown>;
+  assert.equal(json["transport"], "grpc");
+  assert.equal(json["transport_reason"], "quic_failed");
+  assert.equal(json["transport_explanation"], "QUIC failed: The daemon has 256 connections already");
 });
 
 Deno.test("statusLines() and statusJson() tell when the certificate is renewed, and why it was not", () => {

@@ -1,7 +1,7 @@
 import { fingerprintOf } from "../../identity/fingerprint.ts";
 import type { ReasonCode } from "../../identity/reason_code.ts";
 import { NodeEventRequest, NodeEventResponse } from "../../proto/gen/node.ts";
-import type { DaemonSession, NodeSession, Session, SessionEnd } from "../../transport/session.ts";
+import type { DaemonSession, NodeSession, Session, SessionEnd, TransportName } from "../../transport/session.ts";
 
 interface Codec<Message> {
   encode(message: Message): { finish(): Uint8Array };
@@ -10,7 +10,7 @@ interface Codec<Message> {
 
 /** One end of a session in memory. Messages go through their wire form and arrive in order, in a later turn. */
 class MemoryEnd<Outgoing, Incoming> implements Session<Outgoing, Incoming> {
-  readonly transport = "grpc";
+  readonly transport: TransportName;
   readonly remoteAddress = "192.0.2.1:7444";
   readonly peer = { fingerprint: fingerprintOf(new Uint8Array(1)), der: new Uint8Array(1) };
   #onMessage: ((message: Incoming) => void) | undefined;
@@ -21,7 +21,8 @@ class MemoryEnd<Outgoing, Incoming> implements Session<Outgoing, Incoming> {
   #over = false;
   other: MemoryEnd<Incoming, Outgoing> | undefined;
 
-  constructor(codec: Codec<Outgoing>) {
+  constructor(transport: TransportName, codec: Codec<Outgoing>) {
+    this.transport = transport;
     this.#codec = codec;
   }
 
@@ -76,9 +77,11 @@ class MemoryEnd<Outgoing, Incoming> implements Session<Outgoing, Incoming> {
 }
 
 /** For tests: both ends of one session, without a network. */
-export function sessionPair(): { readonly node: NodeSession; readonly daemon: DaemonSession } {
-  const node = new MemoryEnd<NodeEventRequest, NodeEventResponse>(NodeEventRequest);
-  const daemon = new MemoryEnd<NodeEventResponse, NodeEventRequest>(NodeEventResponse);
+export function sessionPair(
+  transport: TransportName = "grpc",
+): { readonly node: NodeSession; readonly daemon: DaemonSession } {
+  const node = new MemoryEnd<NodeEventRequest, NodeEventResponse>(transport, NodeEventRequest);
+  const daemon = new MemoryEnd<NodeEventResponse, NodeEventRequest>(transport, NodeEventResponse);
   node.other = daemon;
   daemon.other = node;
   return { node, daemon };
