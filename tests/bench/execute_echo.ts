@@ -7,14 +7,15 @@ import type { Scenario } from "./scenario.ts";
 
 const INPUT = new TextEncoder().encode(JSON.stringify("a".repeat(98)));
 
-/** `execute echo`, whole and durable: operator, daemon, node and back, in three processes. */
-export async function executeEcho(fleet: Fleet, nodeRpc: string): Promise<Scenario> {
-  await fleet.pair("worker");
-  await fleet.connect("worker");
+/** `execute echo`, whole and durable: operator, daemon, a node by `transport` and back, in three processes. */
+export async function executeEcho(fleet: Fleet, nodeRpc: string, transport: "grpc" | "quic"): Promise<Scenario> {
+  const node = `worker-${transport}`;
+  await fleet.pair(node);
+  await fleet.connect(node, ["--transport", transport]);
   const secrets = await SecretStore.open(join(fleet.daemonRoot, "palyrad", "secrets"));
   const admin = new AdminClient(nodeRpc, await readOperatorCredentials(secrets));
   const order = {
-    deviceId: "worker",
+    deviceId: node,
     capability: "echo",
     inputJson: INPUT,
     maxPayloadBytes: 0,
@@ -22,7 +23,7 @@ export async function executeEcho(fleet: Fleet, nodeRpc: string): Promise<Scenar
     idempotencyKey: "",
   };
   return {
-    name: "execute echo",
+    name: transport === "grpc" ? "execute echo" : "execute echo, QUIC",
     once: async () => {
       const { state, error } = await admin.execute(order);
       if (state !== "succeeded") throw new Error(`execute ended as ${state}: ${error}`);

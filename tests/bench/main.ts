@@ -1,90 +1,33 @@
 /**
- * `deno task bench`: the raw unary call, the session ping and the durable `execute`, in interleaved rounds of one run,
- * as ratios to the raw call.
+ * `deno task bench [execute] [quic]`: both by default.
+ *
+ * - `execute`: the raw call, the session ping and `execute` over both transports, as ratios to the raw call.
+ * - `quic`: this project's QUIC endpoint beside Deno's own QUIC and the JavaScript of `@matrixai/quic`.
  *
  * @module
  */
 import { cpus } from "node:os";
-import { tableLines } from "../../transport/program/terminal_table.ts";
-import { Fleet } from "../harness/fleet.ts";
-import { executeEcho } from "./execute_echo.ts";
-import { type Latency, measure, summarise } from "./latency.ts";
-import { rawEcho } from "./raw_echo.ts";
-import type { Scenario } from "./scenario.ts";
-import { sessionPing } from "./session_ping.ts";
+import { benchCalls } from "./call_bench.ts";
+import { benchQuic } from "./quic/quic_bench.ts";
 
-const ROUNDS = 3;
-const ROUND_MS = 3_000;
-const WARM_UP_MS = 6_000;
-const IN_FLIGHT = [1, 32] as const;
-
-async function run(scenarios: readonly Scenario[], inFlight: number): Promise<Map<Scenario, Latency>> {
-  const samples = new Map<Scenario, number[]>(scenarios.map((scenario) => [scenario, []]));
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const scenario of scenarios) {
-      // deno-lint-ignore no-await-in-loop -- one after the other, so that none disturbs another
-      const measured = await measure(() => scenario.once(), inFlight, ROUND_MS, scenario.pauseMs);
-      samples.get(scenario)?.push(...measured);
-    }
-  }
-  return new Map(
-    scenarios.map((scenario) => [scenario, summarise(samples.get(scenario) ?? [], ROUNDS * ROUND_MS)]),
-  );
-}
+const BENCHES: Readonly<Record<string, (print: (line: string) => void) => Promise<void>>> = {
+  execute: benchCalls,
+  quic: benchQuic,
+};
 
 function print(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
-await using fleet = await Fleet.create();
-const { nodeRpc } = await fleet.startDaemon([], { PALYRA_LOG_LEVEL: "info" });
-await using raw = await rawEcho();
-await using ping = await sessionPing(fleet, nodeRpc);
-await using execute = await executeEcho(fleet, nodeRpc);
-// An execute leaves each process idle for about a millisecond, and waking up has its price: the same raw call at that pace.
-const rested: Scenario = {
-  name: "raw, 1 ms apart",
-  pauseMs: 1,
-  once: () => raw.once(),
-  [Symbol.asyncDispose]: async () => {},
-};
-const scenarios: readonly Scenario[] = [raw, rested, ping, execute];
-
-print(`Deno ${Deno.version.deno}, ${cpus()[0]?.model ?? "unknown processor"}, ${navigator.hardwareConcurrency} cores`);
-print(`${ROUNDS} interleaved rounds of ${ROUND_MS / 1000} s each; every process on this machine`);
-for (const scenario of scenarios) {
-  // deno-lint-ignore no-await-in-loop -- one after the other
-  await measure(() => scenario.once(), 8, WARM_UP_MS);
+const wanted = Deno.args.length > 0 ? [...new Set(Deno.args)] : Object.keys(BENCHES);
+const unknown = wanted.filter((name) => !Object.hasOwn(BENCHES, name));
+if (unknown.length > 0) {
+  print(`There is no benchmark ${unknown.join(", ")}; there are: ${Object.keys(BENCHES).join(", ")}.`);
+  Deno.exit(2);
 }
-for (const inFlight of IN_FLIGHT) {
+print(`Deno ${Deno.version.deno}, ${cpus()[0]?.model ?? "unknown processor"}, ${navigator.hardwareConcurrency} cores`);
+print("Every process is on this machine.");
+for (const name of wanted) {
   // deno-lint-ignore no-await-in-loop -- one after the other
-  const results = await run(scenarios, inFlight);
-  const yardstick = results.get(raw);
-  const ratio = (value: number, base: number | undefined) => base === undefined ? "" : `${(value / base).toFixed(2)} ×`;
-  print("");
-  const lines = tableLines({
-    columns: [
-      { title: `${inFlight} IN FLIGHT` },
-      { title: "P50 MS", align: "right" },
-      { title: "P99 MS", align: "right" },
-      { title: "PER SECOND", align: "right" },
-      { title: "P50 TO RAW", align: "right" },
-      { title: "P99 TO RAW", align: "right" },
-      { title: "RATE TO RAW", align: "right" },
-    ],
-    rows: scenarios.map((scenario) => {
-      const result = results.get(scenario);
-      const paced = scenario.pauseMs !== undefined;
-      return [
-        scenario.name,
-        result?.p50.toFixed(3) ?? "",
-        result?.p99.toFixed(3) ?? "",
-        paced ? "" : result?.perSecond.toFixed(0) ?? "",
-        ratio(result?.p50 ?? NaN, yardstick?.p50),
-        ratio(result?.p99 ?? NaN, yardstick?.p99),
-        paced ? "" : ratio(result?.perSecond ?? NaN, yardstick?.perSecond),
-      ];
-    }),
-  });
-  for (const line of lines) print(line);
+  await BENCHES[name]?.(print);
 }
