@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { quicAvailability } from "../transport/quic/quiche_addon.ts";
 import { Fleet } from "./harness/fleet.ts";
 
 const started = performance.now();
@@ -48,16 +49,24 @@ async function pairByPin(fleet: Fleet, enrolment: string): Promise<void> {
 
 await using fleet = await Fleet.create();
 const { nodeRpc, enrolment } = await fleet.startDaemon();
-say(`palyrad listens for nodes on ${nodeRpc} (gRPC, mutual TLS) and for pairing on ${enrolment}`);
+const quic = quicAvailability();
+const transports = quic.available ? "QUIC on UDP and gRPC on TCP" : "gRPC on TCP";
+say(`palyrad listens for nodes on ${nodeRpc} (${transports}, mutual TLS) and for pairing on ${enrolment}`);
+if (!quic.available) say(`no QUIC here: ${quic.reason}`);
 
 await pairByToken(fleet);
 await pairByPin(fleet, enrolment);
 
-await fleet.connect("laptop");
-const server = await fleet.connect("server");
+const transportOf: Record<string, string> = { laptop: quic.available ? "quic" : "grpc", server: "grpc" };
+const transport = (name: string) => ["--transport", transportOf[name] ?? "auto"];
+await fleet.connect("laptop", transport("laptop"));
+const server = await fleet.connect("server", transport("server"));
 const { nodes } = await fleet.palyrad("nodes", "list");
 for (const node of nodes) say(`${node.device_name} is connected over ${node.transport}, epoch ${node.epoch}`);
 expect(nodes.length === 2, "two nodes are connected");
+for (const { device_name, transport } of nodes) {
+  expect(transport === transportOf[device_name], `${device_name} uses the transport that was asked for`);
+}
 
 for (const name of ["laptop", "server"]) {
   for (const capability of ["echo", "system.health", "system.identity"]) {
@@ -66,7 +75,9 @@ for (const name of ["laptop", "server"]) {
     const request = await fleet.palyrad("nodes", "invoke", name, capability, ...input);
     expect(request.state === "succeeded", `${capability} succeeds on ${name}`);
     const took = request.completed_at_unix_ms - request.created_at_unix_ms;
-    say(`${name} ran ${capability} in ${took} ms: ${JSON.stringify(request.output).slice(0, 72)}`);
+    say(
+      `${name} (${transportOf[name]}) ran ${capability} in ${took} ms: ${JSON.stringify(request.output).slice(0, 72)}`,
+    );
   }
 }
 
