@@ -31,7 +31,9 @@ async function pairByToken(fleet: Fleet): Promise<void> {
   }
   expect(request !== undefined, "the laptop shows up for approval");
   say(`laptop proved the token and waits: fingerprint ${request.short_fingerprint}, ${request.platform}`);
-  expect(pairing.output.includes(request.short_fingerprint), "both sides show the same fingerprint");
+  const { short_fingerprint: fingerprint } = request;
+  await pairing.line((line) => line.includes(fingerprint));
+  say("laptop shows the same fingerprint to its own user");
   await fleet.palyrad("pairing", "approve", request.request_id.slice(-6), "--reason", "demo");
   const { code: exit } = await pairing.ended;
   expect(exit === 0, `pairing the laptop succeeds:\n${pairing.output}`);

@@ -26,78 +26,83 @@ async function ended(fleet: Fleet, requestId: string): Promise<any> {
   }
 }
 
-Deno.test("revoking a node cuts it off at once and for good, across a restart, until it is removed and paired anew", async () => {
-  await using fleet = await Fleet.create();
-  await fleet.startDaemon();
-  await fleet.pair("laptop");
-  const host = await fleet.connect("laptop");
-  const { device_id: deviceId } = await nodeCalled(fleet, "laptop");
+for (const transport of ["grpc", "quic"] as const) {
+  Deno.test(`revoking a node over ${transport} cuts it off at once and for good, across a restart, until it is removed and paired anew`, async () => {
+    await using fleet = await Fleet.create();
+    await fleet.startDaemon();
+    await fleet.pair("laptop");
+    const host = await fleet.connect("laptop", ["--transport", transport]);
+    const { device_id: deviceId, transport: used } = await nodeCalled(fleet, "laptop");
+    assert.equal(used, transport);
 
-  await fleet.palyrad("devices", "revoke", deviceId, "--reason", "lost");
-  const { code, stderr } = await host.ended;
-  assert.equal(code, 3, stderr);
-  assert.equal((await nodeCalled(fleet, "laptop")).connected, false);
-  assert.equal((await fleet.tryPalyrad("nodes", "invoke", "laptop", "echo")).code, 8);
+    await fleet.palyrad("devices", "revoke", deviceId, "--reason", "lost");
+    const { code, stderr } = await host.ended;
+    assert.equal(code, 3, stderr);
+    assert.equal((await nodeCalled(fleet, "laptop")).connected, false);
+    assert.equal((await fleet.tryPalyrad("nodes", "invoke", "laptop", "echo")).code, 8);
 
-  await fleet.restartDaemon("SIGTERM");
-  const again = await fleet.node("laptop", ["run"]);
-  assert.notEqual(again.code, 0, "still refused after a restart");
-  const shown = await fleet.palyrad("devices", "show", deviceId);
-  assert.equal(shown.status, "revoked");
-  assert.equal(shown.revoked_reason, "lost");
+    await fleet.restartDaemon("SIGTERM");
+    const again = await fleet.node("laptop", ["run", "--transport", transport]);
+    assert.notEqual(again.code, 0, "still refused after a restart");
+    const shown = await fleet.palyrad("devices", "show", deviceId);
+    assert.equal(shown.status, "revoked");
+    assert.equal(shown.revoked_reason, "lost");
 
-  // It cannot pair again by itself, not even with a code that approves in advance.
-  const { secret_text: token } = await fleet.palyrad("pairing", "code", "--approve");
-  const refused = await fleet.node("laptop", ["pair", token, "--force"]);
-  assert.notEqual(refused.code, 0);
-  assert.match(refused.stderr, /device_revoked/);
+    // It cannot pair again by itself, not even with a code that approves in advance.
+    const { secret_text: token } = await fleet.palyrad("pairing", "code", "--approve");
+    const refused = await fleet.node("laptop", ["pair", token, "--force"]);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.stderr, /device_revoked/);
 
-  await fleet.palyrad("devices", "remove", deviceId);
-  const { secret_text: fresh } = await fleet.palyrad("pairing", "code", "--approve");
-  const paired = await fleet.node("laptop", ["pair", fresh, "--force"]);
-  assert.equal(paired.code, 0, paired.stderr);
-});
+    await fleet.palyrad("devices", "remove", deviceId);
+    const { secret_text: fresh } = await fleet.palyrad("pairing", "code", "--approve");
+    const paired = await fleet.node("laptop", ["pair", fresh, "--force"]);
+    assert.equal(paired.code, 0, paired.stderr);
+  });
 
-Deno.test("a request for an offline node waits on disk, through a daemon that is killed, and runs when the node comes", async () => {
-  await using fleet = await Fleet.create();
-  await fleet.startDaemon();
-  await fleet.pair("laptop");
-  const host = await fleet.connect("laptop");
-  await host.stop();
-  const queued = await fleet.palyrad("nodes", "invoke", "laptop", "echo", "--input-json", '"hi"', "--no-wait");
-  assert.equal(queued.state, "queued");
+  Deno.test(`a request for an offline node over ${transport} waits on disk, through a daemon that is killed, and runs when the node comes`, async () => {
+    await using fleet = await Fleet.create();
+    await fleet.startDaemon();
+    await fleet.pair("laptop");
+    const host = await fleet.connect("laptop", ["--transport", transport]);
+    await host.stop();
+    const queued = await fleet.palyrad("nodes", "invoke", "laptop", "echo", "--input-json", '"hi"', "--no-wait");
+    assert.equal(queued.state, "queued");
 
-  await fleet.restartDaemon("SIGKILL");
-  assert.equal((await fleet.palyrad("requests", "show", queued.request_id)).state, "queued");
-  await fleet.connect("laptop");
-  const request = await ended(fleet, queued.request_id);
-  assert.equal(request.state, "succeeded");
-  assert.equal(request.output.echo, "hi");
-});
+    await fleet.restartDaemon("SIGKILL");
+    assert.equal((await fleet.palyrad("requests", "show", queued.request_id)).state, "queued");
+    await fleet.connect("laptop", ["--transport", transport]);
+    const request = await ended(fleet, queued.request_id);
+    assert.equal(request.state, "succeeded");
+    assert.equal(request.output.echo, "hi");
+  });
 
-Deno.test("a node reconnects by itself when its daemon was killed, and works on", async () => {
-  await using fleet = await Fleet.create();
-  await fleet.startDaemon();
-  await fleet.pair("laptop");
-  await fleet.connect("laptop");
-  await fleet.restartDaemon("SIGKILL");
-  await fleet.daemon.line((line) => line.includes("Node connected."));
-  const request = await fleet.palyrad("nodes", "invoke", "laptop", "echo");
-  assert.equal(request.state, "succeeded");
-  assert.equal((await nodeCalled(fleet, "laptop")).epoch, 2);
-});
+  Deno.test(`a node reconnects by itself over ${transport} when its daemon was killed, and works on`, async () => {
+    await using fleet = await Fleet.create();
+    await fleet.startDaemon();
+    await fleet.pair("laptop");
+    const host = await fleet.connect("laptop", ["--transport", transport]);
+    await fleet.restartDaemon("SIGKILL");
+    await fleet.daemon.line((line) => line.includes("Node connected."));
+    // Over UDP nothing tells of a killed process but its successor.
+    if (transport === "quic") assert.match(host.output, /does not know this connection any more/);
+    const request = await fleet.palyrad("nodes", "invoke", "laptop", "echo");
+    assert.equal(request.state, "succeeded");
+    assert.equal((await nodeCalled(fleet, "laptop")).epoch, 2);
+  });
 
-Deno.test("a node that is frozen is offline within its keep-alive, and comes back when it thaws", async () => {
-  await using fleet = await Fleet.create();
-  await fleet.startDaemon();
-  await fleet.pair("laptop");
-  const host = await fleet.connect("laptop");
-  host.kill("SIGSTOP");
-  await fleet.daemon.line((line) => line.includes("keep_alive_missed"));
-  assert.equal((await nodeCalled(fleet, "laptop")).connected, false);
-  host.kill("SIGCONT");
-  await fleet.daemon.line((line) => line.includes("Node connected.") && line.includes('"epoch":2'));
-});
+  Deno.test(`a node over ${transport} that is frozen is offline within its keep-alive, and comes back when it thaws`, async () => {
+    await using fleet = await Fleet.create();
+    await fleet.startDaemon();
+    await fleet.pair("laptop");
+    const host = await fleet.connect("laptop", ["--transport", transport]);
+    host.kill("SIGSTOP");
+    await fleet.daemon.line((line) => line.includes("keep_alive_missed"));
+    assert.equal((await nodeCalled(fleet, "laptop")).connected, false);
+    host.kill("SIGCONT");
+    await fleet.daemon.line((line) => line.includes("Node connected.") && line.includes('"epoch":2'));
+  });
+}
 
 Deno.test("a desktop call runs when the node's owner allows it, and hostile ones are refused", async () => {
   await using fleet = await Fleet.create();

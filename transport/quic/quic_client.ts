@@ -5,7 +5,7 @@ import { PalyraError } from "../../identity/palyra_error.ts";
 import { assertKeyBelongs, type ClientTlsMaterial, DAEMON_SERVER_NAME } from "../client_tls_material.ts";
 import type { PeerCertificate } from "../session.ts";
 import { dialFailure } from "./connection_failure.ts";
-import { newConnectionId } from "./connection_id.ts";
+import { hasLongHeader, newConnectionId } from "./connection_id.ts";
 import { FrameStream } from "./frame_stream.ts";
 import { nativeConfig } from "./native_config.ts";
 import { APPLICATION_CODE, TLS_ALERT, TLS_ALERT_BASE, TRANSPORT_CODE } from "./quic_code.ts";
@@ -43,7 +43,10 @@ export class QuicClient implements QuicConnectionEvents {
     const { material, address } = options;
     assertKeyBelongs(material);
     const config = nativeConfig(material, this.#limits);
-    this.#endpoint = QuicEndpoint.bind(isIPv6(address.host) ? "::" : "0.0.0.0", 0);
+    // What is addressed to no connection may be the daemon's word that it does not know this one any more.
+    this.#endpoint = QuicEndpoint.bind(isIPv6(address.host) ? "::" : "0.0.0.0", 0, (datagram, from) => {
+      if (!hasLongHeader(datagram)) this.#connection.receive(datagram, from);
+    });
     const id = newConnectionId();
     this.#connection = new QuicConnection({
       native: quiche().Connection.connect(DAEMON_SERVER_NAME, id, this.#endpoint.local, address, config),

@@ -20,9 +20,10 @@ import { alertFor, APPLICATION_CODE, TLS_ALERT, TLS_ALERT_BASE, TRANSPORT_CODE }
 import { type QuicClose, QuicConnection, type QuicConnectionEvents } from "./quic_connection.ts";
 import { QuicEndpoint } from "./quic_endpoint.ts";
 import type { QuicStream } from "./quic_stream.ts";
-import type { QuicTransportLimits } from "./quic_transport_limits.ts";
+import type { HandshakeRate, QuicTransportLimits } from "./quic_transport_limits.ts";
 import { type Host, quiche } from "./quiche_addon.ts";
 import { RetryTokens } from "./retry_token.ts";
+import { StatelessResets } from "./stateless_reset.ts";
 import type { UdpCounters } from "./udp_socket.ts";
 
 /** What a {@linkcode QuicListener} is started with. */
@@ -32,6 +33,8 @@ export interface QuicListenerOptions {
   readonly port: number;
   readonly tls: ServerTlsMaterial;
   readonly limits: QuicTransportLimits;
+  /** Outlives the process, so that peers of connections that died with it are told; {@linkcode RESET_KEY_BYTES} long. */
+  readonly resetKey: Uint8Array;
   /** Asked when a handshake is complete, before any stream is looked at. */
   readonly authorize: Authorize;
   /** A peer that was let in has opened a stream. */
@@ -46,13 +49,18 @@ const MIN_INITIAL_DATAGRAM_BYTES = 1_200;
 /** Initial packets, by the native library's numbers. */
 const INITIAL_PACKET = 0;
 
+/** Resets that are sent at most: a flood of packets of no connection costs no more than these. */
+const RESET_RATE: HandshakeRate = { burst: 1_024, perSecond: 256 };
+
 /** Accepts QUIC connections with client certificates, and keeps what their peers may take within bounds. */
 export class QuicListener implements QuicConnectionEvents {
   readonly #options: QuicListenerOptions;
   readonly #limits: QuicTransportLimits;
   readonly #endpoint: QuicEndpoint;
   readonly #tokens = new RetryTokens();
+  readonly #resets: StatelessResets;
   readonly #rate: HandshakeRateLimiter;
+  readonly #resetRate = new HandshakeRateLimiter(RESET_RATE);
   readonly #unfinished: UnfinishedHandshakes<QuicConnection>;
   /** Connections that were let in, counted by the certificate they were made with. */
   readonly #admitted: SourceQuota;
@@ -67,6 +75,7 @@ export class QuicListener implements QuicConnectionEvents {
     this.#options = options;
     const limits = this.#limits = options.limits;
     this.#identity = identityOf(options.tls);
+    this.#resets = new StatelessResets(options.resetKey);
     this.#rate = new HandshakeRateLimiter(limits.handshakeRate);
     this.#admitted = new SourceQuota(limits.maxConnections, limits.maxConnectionsPerPeer);
     this.#unfinished = new UnfinishedHandshakes(
@@ -206,7 +215,9 @@ export class QuicListener implements QuicConnectionEvents {
 
   /** A datagram that belongs to no connection: perhaps the first of a new one. */
   #begin(datagram: Uint8Array, from: Host): void {
-    if (this.#closing || datagram.length < MIN_INITIAL_DATAGRAM_BYTES || !hasLongHeader(datagram)) return;
+    if (this.#closing) return;
+    if (!hasLongHeader(datagram)) return this.#reset(datagram, from);
+    if (datagram.length < MIN_INITIAL_DATAGRAM_BYTES) return;
     const header = parseHeader(datagram);
     if (header === undefined) return;
     const { version, scid, dcid, token } = header;
@@ -250,6 +261,7 @@ export class QuicListener implements QuicConnectionEvents {
 
   #accept(datagram: Uint8Array, from: Host, id: Uint8Array, originalId: Uint8Array, source: PeerSource): void {
     const config = nativeConfig(this.#identity, this.#limits);
+    config.setStatelessResetToken(BigInt(`0x${this.#resets.tokenOf(id).toHex()}`));
     const connection = new QuicConnection({
       native: quiche().Connection.accept(id, originalId, this.#endpoint.local, from, config),
       side: "server",
@@ -278,6 +290,16 @@ export class QuicListener implements QuicConnectionEvents {
     this.#answer(from, (buffer) => {
       buffer.set(packet);
       return packet.length;
+    });
+  }
+
+  /** A packet of a connection that an earlier process had: its peer is told that it is over. */
+  #reset(datagram: Uint8Array, from: Host): void {
+    const reset = this.#resets.answerTo(datagram);
+    if (reset === undefined || !this.#resetRate.allows("all")) return;
+    this.#answer(from, (buffer) => {
+      buffer.set(reset);
+      return reset.length;
     });
   }
 

@@ -11,6 +11,7 @@ import { QuicListener } from "./quic_listener.ts";
 import type { QuicStream } from "./quic_stream.ts";
 import { quicLimits, type QuicTransportLimits } from "./quic_transport_limits.ts";
 import { type RequestServices, RequestStream } from "./request_stream.ts";
+import { RESET_KEY_BYTES } from "./stateless_reset.ts";
 
 /** What the daemon says of itself over QUIC. */
 export interface HealthReport {
@@ -31,6 +32,8 @@ export interface QuicRuntimeOptions {
   readonly events: ReadDeviceEvents;
   /** Hears of each connection that was not let in; to be logged. */
   readonly onRefused: (remoteAddress: string, refusal: PalyraError) => void;
+  /** 32 secret bytes that outlive the process (RFC 9000, section 10.3). Fresh ones by default. */
+  readonly resetKey?: Uint8Array;
   /** Changes to the defaults. */
   readonly limits?: Partial<QuicTransportLimits>;
 }
@@ -55,6 +58,7 @@ export class QuicRuntime {
       tls,
       authorize,
       limits: this.#limits,
+      resetKey: options.resetKey ?? crypto.getRandomValues(new Uint8Array(RESET_KEY_BYTES)),
       onStream: (stream, connection) => this.#serve(stream, connection),
       onRefused: (remoteAddress, refusal) => {
         this.#refusals.count(refusal.code);

@@ -1,4 +1,5 @@
 import { QuicClient } from "../../../transport/quic/quic_client.ts";
+import { RESET_KEY_BYTES } from "../../../transport/quic/stateless_reset.ts";
 import { QuicListener } from "../../../transport/quic/quic_listener.ts";
 import type { QuicStream, StreamEnd, StreamOwner } from "../../../transport/quic/quic_stream.ts";
 import { quicLimits } from "../../../transport/quic/quic_transport_limits.ts";
@@ -27,6 +28,7 @@ const HIGH_WATER = 256 * 1024;
 export class EndpointPeer implements QuicPeer {
   async listen(material: QuicMaterial, onStream: (stream: QuicBenchStream) => void): Promise<number> {
     const listener = QuicListener.start({
+      resetKey: crypto.getRandomValues(new Uint8Array(RESET_KEY_BYTES)),
       hostname: "127.0.0.1",
       port: 0,
       tls: {
