@@ -3,6 +3,7 @@ import {
   AdminServiceClient,
   type CancelRequest,
   type DecidePairingRequest,
+  type DeviceEventView,
   type DeviceView,
   type ExecuteRequest,
   type GetDeviceRequest,
@@ -19,7 +20,9 @@ import {
   type MintPairingCodeRequest,
   type MintPairingCodeResponse,
   type NodeView,
+  type NotifyDeviceRequest,
   type PairingRequestView,
+  type ReadEventsRequest,
   type RemoveDeviceRequest,
   type RemoveDeviceResponse,
   type RequestView,
@@ -27,6 +30,7 @@ import {
   type StatusView,
 } from "../proto/gen/admin.ts";
 import { channelOptions, channelTarget, mutualCredentials } from "../transport/grpc/grpc_channel.ts";
+import { callServerStream } from "../transport/grpc/server_stream_call.ts";
 import { callUnary, type UnaryMethod } from "../transport/grpc/unary_call.ts";
 import { DEFAULT_EXECUTE_TIMEOUT_MS } from "./capability_order.ts";
 import type { OperatorCredentials } from "./operator_credentials.ts";
@@ -73,6 +77,13 @@ export class AdminClient implements Disposable {
   }
   getNode(request: GetNodeRequest): Promise<NodeView> {
     return this.#call(this.#client.getNode, request);
+  }
+  /** No faster than they are taken; with `follow` until the loop over them is left. */
+  readEvents(request: ReadEventsRequest): AsyncGenerator<DeviceEventView, void> {
+    return callServerStream(this.#client, this.#client.readEvents, request);
+  }
+  notifyDevice(request: NotifyDeviceRequest): Promise<DeviceEventView> {
+    return this.#call(this.#client.notifyDevice, request);
   }
   /** Waits as long as the request may live. */
   execute(request: ExecuteRequest): Promise<RequestView> {

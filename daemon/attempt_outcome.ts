@@ -9,6 +9,9 @@ const REFUSALS: ReadonlySet<string> = new Set<ReasonCode>([
   "capability_unavailable",
   "capability_not_found",
   "mediation_required",
+  "mediation_denied",
+  "mediation_timed_out",
+  "too_many_questions",
   "permission_missing",
 ]);
 

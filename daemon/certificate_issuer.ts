@@ -3,6 +3,7 @@ import type { IdentityManager } from "../identity/identity_manager.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { sameBytes } from "../identity/same_bytes.ts";
 import type { Clock } from "../identity/unix_ms.ts";
+import { enterCertificate } from "./certificate_ledger.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import type { CertificateRecord, DeviceRecord } from "./store/device_record.ts";
 import type { Store, StoreTransaction } from "./store/store.ts";
@@ -43,7 +44,7 @@ export class CertificateIssuer {
     };
     // Asked once before the work of signing, and again where several at a time cannot get past it.
     await store.transaction(checkBound);
-    return await this.#issue(device, csrDer, checkBound);
+    return await this.#issue(device, csrDer, "certificate.renewed", checkBound);
   }
 
   /**
@@ -51,12 +52,13 @@ export class CertificateIssuer {
    * `invalid_certificate_request`, or `device_revoked` when the device is not paired any more or with another key.
    */
   async issue(device: DeviceRecord, csrDer: Uint8Array): Promise<CertificateRecord> {
-    return await this.#issue(device, csrDer, () => Promise.resolve());
+    return await this.#issue(device, csrDer, "certificate.issued", () => Promise.resolve());
   }
 
   async #issue(
     device: DeviceRecord,
     csrDer: Uint8Array,
+    event: "certificate.issued" | "certificate.renewed",
     check: (tx: StoreTransaction) => Promise<void>,
   ): Promise<CertificateRecord> {
     const { store, identity, devices, certificateValidityMs } = this.#options;
@@ -84,7 +86,7 @@ export class CertificateIssuer {
         );
       }
       await check(tx);
-      await tx.devices.insertCertificate(certificate);
+      await enterCertificate(tx, certificate, event);
     });
     devices.putCertificate(certificate);
     return certificate;

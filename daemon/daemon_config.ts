@@ -3,11 +3,13 @@ import { checkBindAddress } from "../transport/program/bind_guard.ts";
 import { locateConfigFile, readConfigFile } from "../transport/program/config_file.ts";
 import type { EnvironmentReader } from "../transport/program/environment.ts";
 import { type ConfigEntry, resolveConfig } from "../transport/program/layered_config.ts";
+import { LOG_FILE_SETTING } from "../transport/program/log_file_setting.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../transport/program/logging.ts";
 import { defineSettings, type SettingInput } from "../transport/program/setting.ts";
 import { stateFolder } from "../transport/program/state_folder.ts";
 import { DEFAULT_CERTIFICATE_VALIDITY_MS } from "../identity/certificate_authority.ts";
 import { DEFAULT_QUEUE_BOUND } from "./capability_queue.ts";
+import { DEFAULT_EVENTS_KEPT } from "./store/device_event_record.ts";
 
 const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
 const PORT_EXPECTED = "a port from 1 to 65535, or 0 for any free one";
@@ -28,7 +30,14 @@ export const DAEMON_SETTINGS = defineSettings({
     env: "PALYRA_NODE_RPC_PORT",
     flag: "--port",
     expects: PORT_EXPECTED,
-    description: "TCP port on which nodes and operators connect",
+    description: "TCP port on which nodes and operators connect; with QUIC also the UDP port",
+  },
+  "quic.enabled": {
+    schema: v.boolean(),
+    default: true,
+    env: "PALYRA_QUIC_ENABLED",
+    flag: "--no-quic",
+    description: "Whether nodes can connect by QUIC too, on UDP",
   },
   "enrolment.enabled": {
     schema: v.boolean(),
@@ -77,6 +86,12 @@ export const DAEMON_SETTINGS = defineSettings({
     env: "PALYRA_QUEUE_BOUND",
     description: "Unfinished requests one node may have",
   },
+  "events.kept": {
+    schema: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100_000)),
+    default: DEFAULT_EVENTS_KEPT,
+    env: "PALYRA_EVENTS_KEPT",
+    description: "Events of one device that are kept for its readers",
+  },
   "log.level": {
     schema: v.picklist(LOG_LEVELS),
     default: "info",
@@ -91,6 +106,7 @@ export const DAEMON_SETTINGS = defineSettings({
     flag: "--log-format",
     description: "Log lines for people (pretty) or programs (json)",
   },
+  "log.file": LOG_FILE_SETTING,
 }, {});
 
 type DaemonSettingKey = keyof typeof DAEMON_SETTINGS.settings;
@@ -110,13 +126,18 @@ export interface DaemonConfigSources {
 export interface DaemonConfig {
   readonly stateFolder: string;
   readonly nodeRpc: { readonly hostname: string; readonly port: number };
+  /** At the address and port number of {@linkcode nodeRpc}. */
+  readonly quic: { readonly enabled: boolean };
   readonly enrolment: { readonly enabled: boolean; readonly port: number };
   readonly serverNames: readonly string[];
   readonly trustDomain: string;
   readonly certificateValidityMs: number;
   readonly queueBound: number;
+  readonly eventsKept: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly logFormat: (typeof LOG_FORMATS)[number];
+  /** Undefined: standard error. */
+  readonly logFile: string | undefined;
   /** Each value with where it came from. */
   readonly entries: readonly ConfigEntry[];
 }
@@ -136,13 +157,16 @@ export async function readDaemonConfig(sources: DaemonConfigSources): Promise<Da
   return {
     stateFolder: folder,
     nodeRpc: { hostname: values["node_rpc.host"], port: values["node_rpc.port"] },
+    quic: { enabled: values["quic.enabled"] },
     enrolment: { enabled: values["enrolment.enabled"], port: values["enrolment.port"] },
     serverNames: values["server_names"],
     trustDomain: values["trust_domain"],
     certificateValidityMs: values["certificates.validity_ms"],
     queueBound: values["queue.bound"],
+    eventsKept: values["events.kept"],
     logLevel: values["log.level"],
     logFormat: values["log.format"],
+    logFile: values["log.file"],
     entries,
   };
 }

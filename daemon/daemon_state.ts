@@ -9,6 +9,7 @@ import { CertificateIssuer } from "./certificate_issuer.ts";
 import type { DaemonConfig } from "./daemon_config.ts";
 import { DeviceRegistry } from "./device_registry.ts";
 import { renewOperatorCredentials } from "./operator_credentials.ts";
+import { quicResetKey } from "./quic_reset_key.ts";
 import { SqliteStore } from "./store/sqlite/sqlite_store.ts";
 import type { Store } from "./store/store.ts";
 
@@ -61,7 +62,7 @@ export class DaemonState {
     const lock = StateLock.acquire(config.stateFolder);
     let store: Store | undefined;
     try {
-      store = SqliteStore.open(join(config.stateFolder, "palyrad.sqlite"));
+      store = SqliteStore.open(join(config.stateFolder, "palyrad.sqlite"), { eventsKept: config.eventsKept });
       const secrets = await SecretStore.open(join(config.stateFolder, SECRETS_FOLDER));
       const identity = await openIdentity(store, secrets, clock, config.trustDomain);
       const devices = await DeviceRegistry.load(store, identity.revocations, clock);
@@ -77,6 +78,11 @@ export class DaemonState {
   async renewOperator(): Promise<void> {
     const { store, devices, issuer, clock } = this;
     await renewOperatorCredentials({ store, secrets: this.#secrets, devices, issuer, clock });
+  }
+
+  /** The key of QUIC's stateless resets. */
+  async quicResetKey(): Promise<Uint8Array> {
+    return await quicResetKey(this.#secrets);
   }
 
   /** Commits, closes and lets another process have the folder. */

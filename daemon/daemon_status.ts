@@ -4,9 +4,9 @@ import type { ListenerView, StatusView } from "../proto/gen/admin.ts";
 import { PROJECT_VERSION } from "../transport/program/version.ts";
 import type { CapabilityQueue } from "./capability_queue.ts";
 import type { DaemonConfig } from "./daemon_config.ts";
+import type { DaemonListeners, ListenerState } from "./daemon_listeners.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import type { NodeRuntimeState } from "./node_runtime_state.ts";
-import type { DaemonAddresses } from "./palyrad.ts";
 import type { PairingDesk } from "./pairing_desk.ts";
 import type { ServerCertificate } from "./server_certificate.ts";
 
@@ -20,12 +20,12 @@ export interface DaemonStatusSources {
   readonly queue: CapabilityQueue;
   readonly desk: PairingDesk;
   readonly startedAt: UnixMs;
-  readonly addresses: () => DaemonAddresses;
+  readonly listeners: DaemonListeners;
 }
 
 /** How the daemon stands now. */
 export async function daemonStatus(sources: DaemonStatusSources): Promise<StatusView> {
-  const { config, identity, certificate, devices, runtime, queue, desk, startedAt } = sources;
+  const { config, identity, certificate, devices, runtime, queue, desk, startedAt, listeners } = sources;
   const pairing = await desk.counts();
   const { queued, inFlight } = queue.counts;
   return {
@@ -35,7 +35,7 @@ export async function daemonStatus(sources: DaemonStatusSources): Promise<Status
     startedAtUnixMs: startedAt,
     caFingerprint: identity.ca.fingerprint,
     serverCertificateExpiresAtUnixMs: certificate.current.expiresAt,
-    listeners: listenersOf(sources.addresses()),
+    listeners: listeners.states.map(listenerView),
     devices: devices.list().filter((device) => device.status === "paired").length,
     nodesConnected: runtime.connectedCount,
     requestsQueued: queued,
@@ -45,15 +45,13 @@ export async function daemonStatus(sources: DaemonStatusSources): Promise<Status
   };
 }
 
-function listenersOf({ nodeRpc, enrolment }: DaemonAddresses): ListenerView[] {
-  return [
-    { name: "node_rpc", address: nodeRpc, serving: true, detail: "" },
-    {
-      name: "enrolment",
-      address: enrolment ?? "",
-      serving: enrolment !== undefined,
-      detail: enrolment === undefined ? "switched off" : "",
-    },
-    { name: "quic", address: "", serving: false, detail: "not in this version; nodes connect by gRPC" },
-  ];
+function listenerView({ name, address, absence, connections, refusals }: ListenerState): ListenerView {
+  return {
+    name,
+    address: address ?? "",
+    serving: address !== undefined,
+    detail: absence,
+    connections,
+    refusals: [...refusals].map(([reasonCode, count]) => ({ reasonCode, count })),
+  };
 }

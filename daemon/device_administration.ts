@@ -3,7 +3,8 @@ import type { DeviceId } from "../identity/device_id.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { Clock } from "../identity/unix_ms.ts";
 import type { CapabilityQueue } from "./capability_queue.ts";
-import type { DeviceRegistry } from "./device_registry.ts";
+import type { DeviceEventLog } from "./device_event_log.ts";
+import { deviceNotFound, type DeviceRegistry } from "./device_registry.ts";
 import { isLocalOperator } from "./local_operator.ts";
 import type { NodeRuntimeState } from "./node_runtime_state.ts";
 import type { NodeSessionServer } from "./node_session_server.ts";
@@ -20,6 +21,7 @@ const MAX_REASON = 256;
 export interface DeviceAdministrationOptions {
   readonly store: Store;
   readonly devices: DeviceRegistry;
+  readonly events: DeviceEventLog;
   readonly runtime: NodeRuntimeState;
   readonly queue: CapabilityQueue;
   readonly sessions: NodeSessionServer;
@@ -50,6 +52,8 @@ export class DeviceAdministration {
       const after: DeviceRecord = { ...device, status: "revoked", revokedAt: now, revokedReason: text };
       await tx.devices.put(after);
       await tx.devices.revokeCertificates(deviceId, now, text);
+      const payload = { reason: text, revoked_by: operator };
+      await tx.events.append(deviceId, { name: "device.revoked", payload }, now);
       return after;
     });
     sessions.closeDevice(deviceId, "device_revoked", "This device was revoked by the daemon's operator.");
@@ -88,7 +92,7 @@ export class DeviceAdministration {
   }
 
   async #forget(deviceId: DeviceId): Promise<void> {
-    const { store, devices, runtime, desk } = this.#options;
+    const { store, devices, runtime, desk, events } = this.#options;
     await store.transaction(async (tx) => {
       if (await tx.devices.get(deviceId) === undefined) throw deviceNotFound();
       await tx.devices.remove(deviceId);
@@ -96,9 +100,6 @@ export class DeviceAdministration {
     devices.removeDevice(deviceId);
     runtime.remove(deviceId);
     desk.deviceRemoved(deviceId);
+    events.deviceRemoved(deviceId);
   }
-}
-
-function deviceNotFound(): PalyraError {
-  return new PalyraError("device_not_found", "There is no such device. `palyrad devices list` shows those there are.");
 }

@@ -21,3 +21,15 @@ Deno.test("NodeRpcFace.revokeDevicePairing() refuses the local operator, whose c
   await assert.rejects(face.revokeDevicePairing(request, operator), isError("invalid_argument", /state folder/));
   assert.equal(bench.pairing.devices.get(operator.device.deviceId)?.status, "paired");
 });
+
+Deno.test("DeviceAdministration.remove() ends those who follow the device's events", async () => {
+  await using bench = await DaemonBench.open();
+  const { deviceId } = await bench.pairedNode("laptop");
+  const reader = bench.events.read(deviceId, 2, new AbortController().signal);
+  const next = reader.next();
+  await bench.administration.revoke(deviceId, "stolen", "owner");
+  assert.equal((await next).value?.name, "device.revoked");
+  const ended = assert.rejects(reader.next(), isError("device_not_found"));
+  await bench.administration.remove(deviceId, "", "owner");
+  await ended;
+});

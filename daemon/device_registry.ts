@@ -131,3 +131,8 @@ export class DeviceRegistry {
     this.#fingerprints.delete(deviceId);
   }
 }
+
+/** Nothing was ever paired under that id, or it was removed. */
+export function deviceNotFound(): PalyraError {
+  return new PalyraError("device_not_found", "There is no such device. `palyrad devices list` shows those there are.");
+}

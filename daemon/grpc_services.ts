@@ -10,6 +10,7 @@ import { openServerStreamHandler, serverStreamHandler } from "../transport/grpc/
 import type { ConnectionControl } from "../transport/grpc/tls_front.ts";
 import { type CallContext, openUnaryHandler, unaryHandler } from "../transport/grpc/unary_handler.ts";
 import type { Authorize, PeerCertificate } from "../transport/session.ts";
+import type { AdminEventFace } from "./admin_event_face.ts";
 import type { AdminFace } from "./admin_face.ts";
 import type { DeviceRegistry, KnownPeer } from "./device_registry.ts";
 import type { EnrolmentFace } from "./enrolment_face.ts";
@@ -25,6 +26,7 @@ export interface NodeRpcServices {
   readonly devices: DeviceRegistry;
   readonly nodeRpc: NodeRpcFace;
   readonly admin: AdminFace;
+  readonly adminEvents: AdminEventFace;
   readonly sessions: NodeSessionServer;
   readonly health: HealthState;
 }
@@ -52,7 +54,7 @@ function requireOperator(peer: KnownPeer): KnownPeer {
 
 /** Registers NodeService without pairing, AdminService, health and reflection. */
 export function addNodeRpcServices(server: Server, connections: ConnectionControl, services: NodeRpcServices): void {
-  const { devices, nodeRpc, admin, sessions, health } = services;
+  const { devices, nodeRpc, admin, adminEvents, sessions, health } = services;
   const authorize: Authorize = (peer) => {
     const known = devices.identify(peer);
     return known instanceof PalyraError ? known : undefined;
@@ -66,6 +68,14 @@ export function addNodeRpcServices(server: Server, connections: ConnectionContro
   /** A call that is an operator's alone. */
   const byOperator = <Request, Response>(handle: Handler<Request, Response>) =>
     byDevice<Request, Response>((request, peer, context) => handle(request, requireOperator(peer), context));
+  /** The same for a call that is answered by a stream. */
+  const streamByOperator = <Request, Response>(
+    handle: (request: Request, signal: AbortSignal) => AsyncIterable<Response>,
+  ) =>
+    serverStreamHandler<Request, Response>(authorize, (request, { peer, signal }) => {
+      requireOperator(requireKnown(devices, peer));
+      return handle(request, signal);
+    });
   const elsewhere = unaryHandler<unknown, never>(authorize, () => {
     throw new PalyraError("wrong_listener", "Pairing is served by the enrolment listener (by default port 7445).");
   });
@@ -97,12 +107,11 @@ export function addNodeRpcServices(server: Server, connections: ConnectionContro
     removeDevice: byOperator(({ deviceId, reason }, operator) => admin.removeDevice(deviceId, reason, operator)),
     listNodes: byOperator((request) => admin.listNodes(request)),
     getNode: byOperator(({ deviceId }) => admin.getNode(deviceId)),
+    readEvents: streamByOperator((request, signal) => adminEvents.readEvents(request, signal)),
+    notifyDevice: byOperator((request) => adminEvents.notifyDevice(request)),
     execute: byOperator((request, operator, { signal }) => admin.execute(request, operator, signal)),
     submit: byOperator((request, operator) => admin.submit(request, operator)),
-    watch: serverStreamHandler(authorize, ({ requestId }, { peer, signal }) => {
-      requireOperator(requireKnown(devices, peer));
-      return admin.watch(requestId, signal);
-    }),
+    watch: streamByOperator(({ requestId }, signal) => admin.watch(requestId, signal)),
     cancel: byOperator((request) => admin.cancel(request)),
     listRequests: byOperator((request) => admin.listRequests(request)),
     getRequest: byOperator(({ requestId }) => admin.getRequest(requestId)),

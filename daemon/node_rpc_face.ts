@@ -41,7 +41,7 @@ export class NodeRpcFace {
     await this.#options.runtime.register(deviceId, {
       ...checkRegistration(request.platform, request.capabilities),
       deviceName: peer.device.deviceName,
-    }, false);
+    });
     return { v: 1, deviceId: { ulid: deviceId }, accepted: true, reason: "registered" };
   }
 

@@ -8,12 +8,19 @@ import type { DispatchPolicy } from "./capability_queue.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import type { NodeRegistration } from "./node_registration.ts";
 import type { DeclaredCapability, RegisteredNodeRecord } from "./store/registered_node_record.ts";
-import type { Store } from "./store/store.ts";
+import type { Store, StoreTransaction } from "./store/store.ts";
 
 const log = getLogger(["palyra", "daemon", "nodes"]);
 
-/** How long the time of a disconnect may wait for another commit, in milliseconds. */
-const TOUCH_PATIENCE_MS = 1_000;
+/** How long the end of a session may wait for another commit before it is written, in milliseconds. */
+const END_PATIENCE_MS = 100;
+
+/** A session that was let in. */
+export interface OpenedSession {
+  readonly epoch: number;
+  /** The number of its `session.opened` in the device's event log. */
+  readonly eventSequence: number;
+}
 
 /** A node that has its Welcome. */
 export interface ConnectedNode {
@@ -112,32 +119,26 @@ export class NodeRuntimeState implements DispatchPolicy {
     return this.#connected.size;
   }
 
-  /** Stores what a node declares; `newSession` starts the next epoch. Resolves when it is on disk. */
-  async register(
+  /** Stores what a node declares. Resolves when it is on disk. */
+  async register(deviceId: DeviceId, registration: Partial<NodeRegistration>): Promise<void> {
+    this.#keep(await this.#store.transaction((tx) => this.#write(tx, deviceId, registration, 0)));
+  }
+
+  /** Stores what a node declares in its Hello, and begins the next epoch. Resolves when it is on disk. */
+  async openSession(
     deviceId: DeviceId,
-    registration: Partial<NodeRegistration>,
-    newSession: boolean,
-  ): Promise<RegisteredNodeRecord> {
-    const stored = await this.#store.transaction(async (tx) => {
-      const earlier = await tx.nodes.get(deviceId);
-      const now = this.#clock();
-      const node: RegisteredNodeRecord = {
-        deviceId,
-        platform: registration.platform ?? earlier?.platform ?? "",
-        deviceName: registration.deviceName ?? earlier?.deviceName ?? "",
-        softwareVersion: registration.softwareVersion ?? earlier?.softwareVersion ?? "",
-        capabilities: registration.capabilities ?? earlier?.capabilities ?? [],
-        registeredAt: earlier?.registeredAt ?? now,
-        lastSeenAt: now,
-        epoch: (earlier?.epoch ?? 0) + (newSession ? 1 : 0),
-      };
-      await tx.nodes.put(node);
-      return node;
+    registration: NodeRegistration,
+    session: DaemonSession,
+  ): Promise<OpenedSession> {
+    const { node, event } = await this.#store.transaction(async (tx) => {
+      const node = await this.#write(tx, deviceId, registration, 1);
+      const { transport, remoteAddress } = session;
+      const payload = { epoch: node.epoch, transport, remote_address: remoteAddress };
+      const event = await tx.events.append(deviceId, { name: "session.opened", payload }, node.lastSeenAt);
+      return { node, event };
     });
-    const known = this.#nodes.get(deviceId);
-    // Two sessions may register at once; the newer epoch stands.
-    if (known === undefined || stored.epoch >= known.epoch) this.#nodes.set(deviceId, stored);
-    return stored;
+    this.#keep(node);
+    return { epoch: node.epoch, eventSequence: event.sequence };
   }
 
   /** The node has its Welcome. */
@@ -153,24 +154,56 @@ export class NodeRuntimeState implements DispatchPolicy {
     this.#connected.set(deviceId, { ...node, lastHeardAt: this.#clock(), draining: node.draining || draining });
   }
 
-  /** The session ended; false when another one has taken its place already. */
-  disconnect(deviceId: DeviceId, session: DaemonSession): boolean {
+  /** The session that was opened as `epoch` ended. Another one of the device may have taken its place already. */
+  closeSession(deviceId: DeviceId, session: DaemonSession, epoch: number, code: ReasonCode): void {
     const connected = this.#connected.get(deviceId);
-    if (connected?.session !== session) return false;
-    this.#connected.delete(deviceId);
-    const node = this.#nodes.get(deviceId);
-    if (node !== undefined) {
-      this.#nodes.set(deviceId, { ...node, lastSeenAt: connected.lastHeardAt });
-      this.#store.transaction((tx) => tx.nodes.touch(deviceId, connected.lastHeardAt), {
-        patienceMs: TOUCH_PATIENCE_MS,
-      })
-        .catch((cause) => log.debug("When a node was last seen could not be written.", { deviceId, cause }));
+    const now = this.#clock();
+    const lastSeenAt = connected?.session === session ? connected.lastHeardAt : undefined;
+    if (lastSeenAt !== undefined) {
+      this.#connected.delete(deviceId);
+      const node = this.#nodes.get(deviceId);
+      if (node !== undefined) this.#nodes.set(deviceId, { ...node, lastSeenAt });
     }
-    return true;
+    const payload = { epoch, transport: session.transport, reason_code: code };
+    this.#store.transaction(async (tx) => {
+      // A device that was removed has no log to tell it in.
+      if (await tx.nodes.get(deviceId) === undefined) return;
+      if (lastSeenAt !== undefined) await tx.nodes.touch(deviceId, lastSeenAt);
+      await tx.events.append(deviceId, { name: "session.closed", payload }, now);
+    }, { patienceMs: END_PATIENCE_MS })
+      .catch((cause) => log.error("The end of a session could not be written.", { deviceId, epoch, cause }));
   }
 
   /** The device was deleted. */
   remove(deviceId: DeviceId): void {
     this.#nodes.delete(deviceId);
+  }
+
+  async #write(
+    tx: StoreTransaction,
+    deviceId: DeviceId,
+    registration: Partial<NodeRegistration>,
+    epochStep: 0 | 1,
+  ): Promise<RegisteredNodeRecord> {
+    const earlier = await tx.nodes.get(deviceId);
+    const now = this.#clock();
+    const node: RegisteredNodeRecord = {
+      deviceId,
+      platform: registration.platform ?? earlier?.platform ?? "",
+      deviceName: registration.deviceName ?? earlier?.deviceName ?? "",
+      softwareVersion: registration.softwareVersion ?? earlier?.softwareVersion ?? "",
+      capabilities: registration.capabilities ?? earlier?.capabilities ?? [],
+      registeredAt: earlier?.registeredAt ?? now,
+      lastSeenAt: now,
+      epoch: (earlier?.epoch ?? 0) + epochStep,
+    };
+    await tx.nodes.put(node);
+    return node;
+  }
+
+  #keep(stored: RegisteredNodeRecord): void {
+    const known = this.#nodes.get(stored.deviceId);
+    // Two sessions may register at once; the newer epoch stands.
+    if (known === undefined || stored.epoch >= known.epoch) this.#nodes.set(stored.deviceId, stored);
   }
 }

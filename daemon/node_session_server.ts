@@ -8,6 +8,7 @@ import type { DaemonSession } from "../transport/session.ts";
 import { HANDSHAKE_TIMEOUT_MS, KEEP_ALIVE_MS, MAX_MESSAGE_BYTES } from "../transport/transport_limits.ts";
 import type { AttemptName, CapabilityDispatchRecord } from "./capability_dispatch_record.ts";
 import type { CapabilityQueue } from "./capability_queue.ts";
+import type { DeviceEventLog } from "./device_event_log.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import type { NodeLink } from "./node_link.ts";
 import { checkProgress, checkResult } from "./node_report.ts";
@@ -26,6 +27,8 @@ function daemonMessage(message: DaemonMessage): NodeEventResponse {
 function attemptRef({ requestId, attempt }: AttemptName) {
   return { requestId: { ulid: requestId }, attempt };
 }
+
+const utf8 = new TextEncoder();
 
 /** Nobody waits for an acknowledgement, so those of a moment go together; in milliseconds. */
 const ACKNOWLEDGE_AFTER_MS = 20;
@@ -81,6 +84,7 @@ export interface NodeSessionServerOptions {
   readonly devices: DeviceRegistry;
   readonly runtime: NodeRuntimeState;
   readonly queue: CapabilityQueue;
+  readonly events: DeviceEventLog;
   /** PEM certificates that the nodes should trust. */
   readonly trustBundlePem: () => string;
   readonly clock: Clock;
@@ -110,7 +114,7 @@ export class NodeSessionServer {
     session.onMessage = (message) => conversation.receive(message);
     void session.closed.then((end) => {
       this.#conversations.delete(conversation);
-      conversation.stop();
+      conversation.stop(end.code);
       log.info("Node session ended.", { deviceId, by: end.by, code: end.code, reason: end.message, cause: end.cause });
     });
   }
@@ -137,21 +141,24 @@ class NodeConversation {
   readonly #watch: SilenceWatch;
   #link: SessionLink | undefined;
   #greeted = false;
-  #stopped = false;
+  #epoch: number | undefined;
+  /** Why it is over, once it is. */
+  #endCode: ReasonCode | undefined;
+  readonly #over = new AbortController();
 
   constructor(options: NodeSessionServerOptions, session: DaemonSession, deviceId: DeviceId) {
     this.#options = options;
     this.#session = session;
     this.#deviceId = deviceId;
     this.#watch = new SilenceWatch(() => {
-      this.stop();
+      this.stop("keep_alive_missed");
       session.abort("keep_alive_missed", `Nothing came from the node for ${KEEP_ALIVE_MS} ms.`);
     });
     this.#watch.start(HANDSHAKE_TIMEOUT_MS);
   }
 
   receive(message: NodeEventRequest): void {
-    if (this.#stopped) return;
+    if (this.#endCode !== undefined) return;
     this.#watch.heard();
     this.#options.runtime.heard(this.#deviceId, this.#session);
     try {
@@ -162,20 +169,22 @@ class NodeConversation {
   }
 
   /** Gives the node no more work over this session, from this very moment, and takes it out of the presence. */
-  stop(): void {
-    if (this.#stopped) return;
-    this.#stopped = true;
+  stop(code: ReasonCode): void {
+    if (this.#endCode !== undefined) return;
+    this.#endCode = code;
     this.#watch.stop();
-    if (this.#link === undefined) return;
+    this.#over.abort();
     const { runtime, queue } = this.#options;
-    this.#link.end();
-    queue.detach(this.#deviceId, this.#link);
-    runtime.disconnect(this.#deviceId, this.#session);
+    if (this.#link !== undefined) {
+      this.#link.end();
+      queue.detach(this.#deviceId, this.#link);
+    }
+    if (this.#epoch !== undefined) runtime.closeSession(this.#deviceId, this.#session, this.#epoch, code);
   }
 
   /** Stops, and tells the node why. */
   close(code: ReasonCode, message: string): void {
-    this.stop();
+    this.stop(code);
     this.#session.close(code, message);
   }
 
@@ -240,21 +249,24 @@ class NodeConversation {
   async #welcome(hello: NodeHello, claimedId: string): Promise<void> {
     const { runtime, queue, clock, trustBundlePem } = this.#options;
     if (parseDeviceId(claimedId) !== this.#deviceId) throw speaksForAnother();
-    const node = await runtime.register(this.#deviceId, hello, true);
-    if (this.#stopped) return;
+    const { epoch, eventSequence } = await runtime.openSession(this.#deviceId, hello, this.#session);
+    if (this.#endCode !== undefined) {
+      return runtime.closeSession(this.#deviceId, this.#session, epoch, this.#endCode);
+    }
+    this.#epoch = epoch;
     const earlier = runtime.connection(this.#deviceId);
-    if (earlier !== undefined && earlier.epoch > node.epoch) {
+    if (earlier !== undefined && earlier.epoch > epoch) {
       throw new PalyraError("session_replaced", "A newer session of the same device is open.");
     }
     earlier?.close("session_replaced", "A newer session of the same device took over.");
-    runtime.connect(this.#deviceId, this.#session, node.epoch, (code, message) => this.close(code, message));
+    runtime.connect(this.#deviceId, this.#session, epoch, (code, message) => this.close(code, message));
     this.#watch.start(KEEP_ALIVE_MS);
-    const link = this.#link = new SessionLink(this.#session, node.epoch, hello);
+    const link = this.#link = new SessionLink(this.#session, epoch, hello);
     queue.attach(this.#deviceId, link, hello, (abandon) =>
       this.#session.send(daemonMessage({
         $case: "welcome",
         value: {
-          epoch: node.epoch,
+          epoch,
           serverTimeUnixMs: clock(),
           keepAliveMs: KEEP_ALIVE_MS,
           maxMessageBytes: MAX_MESSAGE_BYTES,
@@ -267,8 +279,24 @@ class NodeConversation {
       name: hello.deviceName,
       transport: this.#session.transport,
       remoteAddress: this.#session.remoteAddress,
-      epoch: node.epoch,
+      epoch,
     });
+    void this.#pushEvents(eventSequence);
+  }
+
+  /** Tells the node what happens to its device after event `after`, for as long as the session lasts; never rejects. */
+  async #pushEvents(after: number): Promise<void> {
+    try {
+      for await (const event of this.#options.events.read(this.#deviceId, after, this.#over.signal)) {
+        const { sequence, name } = event;
+        const payloadJson = utf8.encode(JSON.stringify(event.payload));
+        this.#session.send(daemonMessage({ $case: "event", value: { sequence, name, payloadJson } }));
+      }
+    } catch (cause) {
+      // The events are on disk; the node notices by their numbers that it has not been told of some.
+      if (this.#endCode !== undefined) return;
+      log.error("The node is told of no more events on this session.", { deviceId: this.#deviceId, cause });
+    }
   }
 }
 

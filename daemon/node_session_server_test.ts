@@ -9,6 +9,7 @@ import { DeviceCapability, Hello, NodeEventRequest, type NodeEventResponse } fro
 import type { DaemonSession, PeerCertificate, SessionEnd } from "../transport/session.ts";
 import { checkOrder } from "./capability_order.ts";
 import { CapabilityQueue } from "./capability_queue.ts";
+import { DeviceEventLog } from "./device_event_log.ts";
 import { DeviceRegistry } from "./device_registry.ts";
 import { NodeRuntimeState } from "./node_runtime_state.ts";
 import { NodeSessionServer } from "./node_session_server.ts";
@@ -20,6 +21,8 @@ class TestSession implements DaemonSession {
   readonly transport = "grpc";
   readonly remoteAddress = "192.0.2.1:5000";
   readonly sent: NodeEventResponse[] = [];
+  /** What was to be sent after the end, which nobody reads. */
+  readonly late: NodeEventResponse[] = [];
   readonly #end = Promise.withResolvers<SessionEnd>();
   readonly closed = this.#end.promise;
   readonly #heard = new Set<() => void>();
@@ -29,8 +32,7 @@ class TestSession implements DaemonSession {
   constructor(readonly peer: PeerCertificate) {}
 
   send(message: NodeEventResponse): void {
-    if (this.code !== undefined) return;
-    this.sent.push(message);
+    (this.code === undefined ? this.sent : this.late).push(message);
     for (const wake of this.#heard) wake();
   }
   close(code: ReasonCode): void {
@@ -44,12 +46,20 @@ class TestSession implements DaemonSession {
   disconnect(): void {
     this.#end.resolve({ by: "local", code: this.code ?? "connection_lost", message: "" });
   }
+  /** The events that the node was told of: number, name and payload. */
+  get events(): unknown[] {
+    return this.sent.flatMap(({ message }) =>
+      message?.$case === "event"
+        ? [[message.value.sequence, message.value.name, new TextDecoder().decode(message.value.payloadJson)]]
+        : []
+    );
+  }
   get cases(): (string | undefined)[] {
     return this.sent.map(({ message }) => message?.$case);
   }
-  /** Waits until something of `kind` was sent, or the session was closed. */
-  async until(kind: string): Promise<void> {
-    while (!this.cases.includes(kind) && this.code === undefined) {
+  /** Waits until `count` messages of `kind` were sent, or the session was closed. */
+  async until(kind: string, count = 1): Promise<void> {
+    while (this.cases.filter((each) => each === kind).length < count && this.code === undefined) {
       // deno-lint-ignore no-await-in-loop -- waits for the next message
       await new Promise<void>((resolve) => this.#heard.add(resolve));
     }
@@ -70,6 +80,7 @@ class Bench implements AsyncDisposable {
     readonly devices: DeviceRegistry,
     readonly runtime: NodeRuntimeState,
     readonly queue: CapabilityQueue,
+    readonly events: DeviceEventLog,
     readonly server: NodeSessionServer,
   ) {}
 
@@ -79,8 +90,10 @@ class Bench implements AsyncDisposable {
     const devices = await DeviceRegistry.load(store, new RevocationIndex(), systemClock);
     const runtime = await NodeRuntimeState.load(store, devices, systemClock);
     const queue = await CapabilityQueue.open({ store, policy: runtime, clock: systemClock });
-    const server = new NodeSessionServer({ devices, runtime, queue, trustBundlePem: () => "", clock: systemClock });
-    const bench = new Bench(folder, store, devices, runtime, queue, server);
+    const clock = systemClock;
+    const events = new DeviceEventLog({ store, devices, clock });
+    const server = new NodeSessionServer({ devices, runtime, queue, events, trustBundlePem: () => "", clock });
+    const bench = new Bench(folder, store, devices, runtime, queue, events, server);
     const device: DeviceRecord = {
       deviceId: bench.deviceId,
       clientKind,
@@ -129,6 +142,21 @@ class Bench implements AsyncDisposable {
     return session;
   }
 
+  async notify(text: string): Promise<void> {
+    await this.events.publish(this.deviceId, { name: "notice.test", payload: { text } });
+  }
+
+  /** The device's log once it has at least `count` events: names, and payloads without the addresses. */
+  async logged(count: number): Promise<unknown[]> {
+    const enough = new AbortController();
+    if (count === 0) enough.abort();
+    for await (const { sequence } of this.events.read(this.deviceId, 0, enough.signal)) {
+      if (sequence === count) enough.abort();
+    }
+    const events = await Array.fromAsync(this.events.kept(this.deviceId, 0));
+    return events.map(({ name, payload: { remote_address: _, ...payload } }) => [name, payload]);
+  }
+
   order() {
     return checkOrder({
       deviceId: this.deviceId,
@@ -144,6 +172,7 @@ class Bench implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const session of this.#sessions) session.disconnect();
     await Promise.all(this.#sessions.map((session) => session.closed));
+    this.events.close();
     this.queue.close();
     await this.store.close();
     await Deno.remove(this.folder, { recursive: true });
@@ -220,6 +249,95 @@ Deno.test("NodeSessionServer refuses who is no node, who is unknown and who says
   liar.say(bench.hello({ deviceId: { ulid: newDeviceId() } }));
   await liar.until("welcome");
   assert.equal(liar.code, "device_mismatch");
+});
+
+const opened = (epoch: number) => ["session.opened", { epoch, transport: "grpc" }];
+const closed = (epoch: number, reason_code: ReasonCode) => [
+  "session.closed",
+  { epoch, transport: "grpc", reason_code },
+];
+
+Deno.test("NodeSessionServer tells a welcomed node of each new event of its device, and of none before", async () => {
+  await using bench = await Bench.open();
+  await bench.notify("before the session");
+  const session = await bench.welcomed();
+  await bench.notify("first");
+  await bench.notify("second");
+  await session.until("event", 2);
+  assert.deepEqual(session.events, [
+    [3, "notice.test", `{"text":"first"}`],
+    [4, "notice.test", `{"text":"second"}`],
+  ]);
+  assert.equal(session.cases[0], "welcome");
+});
+
+Deno.test("NodeSessionServer tells of events that were written while it welcomed the node", async () => {
+  await using bench = await Bench.open();
+  const session = bench.accept();
+  session.say(bench.hello());
+  await bench.notify("meanwhile");
+  await session.until("event");
+  assert.deepEqual(session.cases, ["welcome", "event"]);
+  assert.deepEqual(session.events, [[2, "notice.test", `{"text":"meanwhile"}`]]);
+});
+
+Deno.test("NodeSessionServer tells a session that has ended of nothing, and the one in its place of everything", async () => {
+  await using bench = await Bench.open();
+  const first = await bench.welcomed();
+  const second = await bench.welcomed();
+  await bench.notify("to the second");
+  await second.until("event", 2);
+  assert.deepEqual([first.events, first.late], [[], []]);
+  assert.deepEqual(second.events, [
+    [3, "session.closed", `{"epoch":1,"transport":"grpc","reason_code":"session_replaced"}`],
+    [4, "notice.test", `{"text":"to the second"}`],
+  ]);
+});
+
+Deno.test("NodeSessionServer goes on with a session whose events cannot be read", async () => {
+  await using bench = await Bench.open();
+  const session = await bench.welcomed();
+  bench.events.close();
+  await bench.queue.submit(bench.order());
+  assert.deepEqual([session.cases, session.code], [["welcome", "dispatch"], undefined]);
+});
+
+Deno.test("NodeSessionServer logs each session's begin and end with its reason", async () => {
+  await using bench = await Bench.open();
+  await bench.welcomed();
+  const second = await bench.welcomed();
+  second.disconnect();
+  await second.closed;
+  const third = await bench.welcomed();
+  third.say({ $case: "hello", value: Hello.create({}) });
+  assert.deepEqual(await bench.logged(6), [
+    opened(1),
+    opened(2),
+    closed(1, "session_replaced"),
+    closed(2, "connection_lost"),
+    opened(3),
+    closed(3, "protocol_mismatch"),
+  ]);
+});
+
+Deno.test("NodeSessionServer logs the end of a session that ended while it was being let in", async () => {
+  await using bench = await Bench.open();
+  const session = bench.accept();
+  session.say(bench.hello());
+  bench.server.closeDevice(bench.deviceId, "device_revoked", "Revoked.");
+  assert.deepEqual(await bench.logged(2), [opened(1), closed(1, "device_revoked")]);
+  assert.equal(bench.runtime.connection(bench.deviceId), undefined);
+});
+
+Deno.test("NodeSessionServer logs nothing of a session that was refused or said no Hello", async () => {
+  await using bench = await Bench.open();
+  const silent = bench.accept();
+  silent.disconnect();
+  await silent.closed;
+  const rude = bench.accept();
+  rude.say({ $case: "heartbeat", value: {} });
+  assert.equal(rude.code, "protocol_mismatch");
+  assert.deepEqual(await bench.logged(0), []);
 });
 
 const WRONG: [string, NonNullable<NodeEventRequest["message"]>, ReasonCode][] = [

@@ -10,6 +10,7 @@ import { sameBytes } from "../identity/same_bytes.ts";
 import type { SecretStore } from "../identity/secret_store.ts";
 import { TlsKey } from "../identity/tls_key.ts";
 import type { CertificateIssuer } from "./certificate_issuer.ts";
+import { revokeCertificate } from "./certificate_ledger.ts";
 import { renewalIsDue } from "./certificate_life.ts";
 import { admitLocalOperator, isLocalOperator, type LocalOperatorOptions } from "./local_operator.ts";
 import type { CertificateRecord } from "./store/device_record.ts";
@@ -134,11 +135,8 @@ async function revokeAllBut(
   );
   if (ended.length === 0) return;
   await store.transaction(async (tx) => {
-    await Promise.all(
-      ended.map(({ fingerprint }) =>
-        tx.devices.revokeCertificate(fingerprint, revocation.revokedAt, revocation.revokedReason)
-      ),
-    );
+    const { revokedAt, revokedReason } = revocation;
+    await Promise.all(ended.map((certificate) => revokeCertificate(tx, certificate, revokedAt, revokedReason)));
   });
   for (const certificate of ended) devices.putCertificate({ ...certificate, ...revocation });
 }

@@ -1,5 +1,7 @@
 import type { CanonicalUlid } from "../identity/device_id.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
+import { revokeCertificates } from "./certificate_ledger.ts";
+import type { DeviceAct } from "./device_act.ts";
 import { deviceOf, takesOver } from "./pairing_decision.ts";
 import type { DeviceRecord } from "./store/device_record.ts";
 import type { PairingRequestRecord } from "./store/pairing_record.ts";
@@ -30,7 +32,8 @@ export async function admit(
   const device = deviceOf(approved, now);
   const tookOver = takesOver(approved, existing);
   await tx.devices.put(device);
-  if (tookOver) await tx.devices.revokeCertificates(device.deviceId, now, SUPERSEDED);
+  await tx.events.append(device.deviceId, paired(device, tookOver), now);
+  if (tookOver) await revokeCertificates(tx, device.deviceId, now, SUPERSEDED);
   const open = await tx.pairing.listOpenRequests(device.deviceId);
   const others = open.filter((request) => request.requestId !== approved.requestId);
   await Promise.all(others.map((request) =>
@@ -43,4 +46,17 @@ export async function admit(
     })
   ));
   return { device, tookOver, superseded: others.map((request) => request.requestId) };
+}
+
+function paired(device: DeviceRecord, tookOver: boolean): DeviceAct {
+  return {
+    name: "device.paired",
+    payload: {
+      client_kind: device.clientKind,
+      device_name: device.deviceName,
+      approved_by: device.approvedBy,
+      granted_capabilities: device.grantedCapabilities,
+      replaced_key: tookOver,
+    },
+  };
 }

@@ -3,6 +3,7 @@ import { parseCertificateRequest } from "../identity/certificate_request.ts";
 import type { IdentityManager } from "../identity/identity_manager.ts";
 import type { IssuedCertificate } from "../identity/issued_certificate.ts";
 import type { Clock, UnixMs } from "../identity/unix_ms.ts";
+import { enterCertificate, revokeCertificates } from "./certificate_ledger.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import { SUPERSEDED } from "./pairing_admission.ts";
 import { pairingNotFound, takesOver } from "./pairing_decision.ts";
@@ -130,8 +131,8 @@ async function complete(
     state: "completed",
     certificateFingerprint: issued.fingerprint,
   };
-  await tx.devices.revokeCertificates(request.deviceId, now, SUPERSEDED);
-  await tx.devices.insertCertificate(certificate);
+  await revokeCertificates(tx, request.deviceId, now, SUPERSEDED);
+  await enterCertificate(tx, certificate, "certificate.issued");
   await tx.pairing.updateRequest(completed);
   return { request: completed, certificate };
 }

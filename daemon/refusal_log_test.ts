@@ -27,3 +27,15 @@ Deno.test("RefusalLog logs the first refusals of a minute one by one and counts 
     resetSync();
   }
 });
+
+Deno.test("RefusalLog counts every refusal by its reason, logged or not", () => {
+  const refusals = new RefusalLog("node_rpc", () => 0);
+  assert.equal(refusals.countsByReason.size, 0);
+  const [full, revoked] = [
+    new PalyraError("connection_limit", "Too many."),
+    new PalyraError("certificate_revoked", "Pair the device again."),
+  ];
+  for (let count = 0; count < 100; count++) refusals.refused(`192.0.2.${count}:1`, full);
+  refusals.refused("192.0.2.1:1", revoked);
+  assert.deepEqual([...refusals.countsByReason], [["connection_limit", 100], ["certificate_revoked", 1]]);
+});

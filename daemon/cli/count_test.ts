@@ -4,6 +4,7 @@ import { parseCount } from "./count.ts";
 
 Deno.test("parseCount() reads a whole number within its bounds", () => {
   assert.deepEqual(["1", "20", "500"].map((text) => parseCount(text, "--limit", 500)), [1, 20, 500]);
+  assert.equal(parseCount("0", "--after", 500, 0), 0);
 });
 
 Deno.test("parseCount() names the option and the bounds when it cannot", () => {

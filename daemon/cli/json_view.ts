@@ -1,7 +1,6 @@
-const utf8 = new TextDecoder();
+import { jsonDepth, MAX_JSON_DEPTH } from "../json_object.ts";
 
-/** The deepest nesting that is printed as JSON; indented printing of more takes memory by the square of it. */
-const MAX_DEPTH = 64;
+const utf8 = new TextDecoder();
 
 /**
  * A protobuf message as the JSON that commands print: names in snake_case, as in the `.proto` files. A field that holds
@@ -27,25 +26,10 @@ export function jsonView(value: unknown): unknown {
 function heldMember(name: string, text: string): [string, unknown] {
   try {
     const held: unknown = JSON.parse(text);
-    if (depthOf(text) <= MAX_DEPTH) return [name, held];
+    // Indented printing of what is nested deeper takes memory by the square of its depth.
+    if (jsonDepth(text) <= MAX_JSON_DEPTH) return [name, held];
   } catch {
     // It came from a node, which may have sent anything.
   }
   return [`${name}_text`, text];
-}
-
-/** How deep brackets nest in a JSON text. By hand: recursion or a pattern would run out of stack on what a node sends. */
-function depthOf(json: string): number {
-  let depth = 0;
-  let deepest = 0;
-  let inString = false;
-  for (let at = 0; at < json.length; at++) {
-    const character = json.charAt(at);
-    if (character === '"') inString = !inString;
-    else if (inString && character === "\\") at += 1;
-    else if (inString) continue;
-    else if (character === "[" || character === "{") deepest = Math.max(deepest, ++depth);
-    else if (character === "]" || character === "}") depth -= 1;
-  }
-  return deepest;
 }

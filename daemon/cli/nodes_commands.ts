@@ -8,6 +8,7 @@ import { daemonCommand } from "./daemon_command.ts";
 import { parseCount } from "./count.ts";
 import { parseDuration } from "./duration.ts";
 import { everyPage } from "./every_page.ts";
+import { eventsCommand, notifyCommand } from "./node_events_commands.ts";
 import { paintState, printFields, printTable } from "./print_table.ts";
 import { printView } from "./print_view.ts";
 import { readBounded } from "./read_bounded.ts";
@@ -16,10 +17,15 @@ import { timeText } from "./time_text.ts";
 
 /** `palyrad nodes …` */
 export function nodesCommand() {
-  return newCommand("nodes", "The nodes: who is connected, what they can do, and having them do it.")
+  return newCommand(
+    "nodes",
+    "The nodes: who is connected, what they can do, having them do it, and what happened to them.",
+  )
     .addCommand(listCommand())
     .addCommand(describeCommand())
-    .addCommand(invokeCommand());
+    .addCommand(invokeCommand())
+    .addCommand(eventsCommand())
+    .addCommand(notifyCommand());
 }
 
 function presence(node: NodeView): string {

@@ -1,5 +1,7 @@
+import { resolve } from "node:path";
 import { print, printJson } from "../../transport/program/cli_output.ts";
 import { configureLogging } from "../../transport/program/logging.ts";
+import { ServiceNotifier } from "../../transport/program/service/service_notifier.ts";
 import { shutdownSignal } from "../../transport/program/shutdown_signals.ts";
 import { type DaemonFlags, readDaemonConfig } from "../daemon_config.ts";
 import { Palyrad } from "../palyrad.ts";
@@ -15,23 +17,27 @@ export function runCommand() {
     },
   ])
     .option("--host <address>", "address on which nodes and operators connect (default 127.0.0.1)")
-    .option("--port <port>", "TCP port on which nodes and operators connect (default 7444)")
+    .option("--port <port>", "port on which nodes and operators connect: TCP, and UDP for QUIC (default 7444)")
+    .option("--no-quic", "let nodes connect by gRPC alone")
     .option("--enrolment-port <port>", "TCP port on which devices pair (default 7445)")
     .option("--no-enrolment", "let no device pair")
     .option("--allow-remote", "permit listening beyond this machine")
     .option("--server-name <name...>", "names and addresses under which nodes reach this daemon")
     .option("--log-level <level>", "trace, debug, info, warning or error (default info)")
     .option("--log-format <format>", "auto, json or pretty")
+    .option("--log-file <file>", "log to this file instead of standard error; put aside at 10 MiB, five at most")
     .action(async (options) => {
       const flags: DaemonFlags = {
         "node_rpc.host": options.host,
         "node_rpc.port": options.port,
+        "quic.enabled": options.quic ? undefined : false,
         "enrolment.port": options.enrolmentPort,
         "enrolment.enabled": options.enrolment ? undefined : false,
         "allow_remote": options.allowRemote,
         "server_names": options.serverName,
         "log.level": options.logLevel,
         "log.format": options.logFormat,
+        "log.file": options.logFile && resolve(options.logFile),
       };
       const config = await readDaemonConfig({
         stateRoot: options.stateRoot,
@@ -39,19 +45,33 @@ export function runCommand() {
         flags,
         environment: Deno.env,
       });
-      configureLogging({ format: config.logFormat, level: config.logLevel });
+      configureLogging({ format: config.logFormat, level: config.logLevel, file: config.logFile });
       const shutdown = shutdownSignal();
       const daemon = await Palyrad.start(config);
-      const { nodeRpc, enrolment } = daemon.addresses;
+      using service = ServiceNotifier.open({ folder: config.stateFolder });
+      const { addresses: { nodeRpc, quic, enrolment }, quicAbsence } = daemon;
       if (options.json) {
-        printJson({ event: "ready", pid: Deno.pid, node_rpc: nodeRpc, enrolment, state_folder: config.stateFolder });
+        printJson({
+          event: "ready",
+          pid: Deno.pid,
+          node_rpc: nodeRpc,
+          quic,
+          quic_absence: quicAbsence || undefined,
+          enrolment,
+          state_folder: config.stateFolder,
+        });
       } else {
         print(`palyrad is ready: nodes and operators on ${nodeRpc}, pairing on ${enrolment ?? "(off)"}.`);
+        print(
+          quic === undefined ? `Nodes connect by gRPC alone. QUIC: ${quicAbsence}` : "Nodes connect by QUIC or gRPC.",
+        );
         print("Pair a device: palyrad pairing code");
       }
+      await service.ready(`Nodes and operators on ${daemon.addresses.nodeRpc}.`);
       if (!shutdown.signal.aborted) {
         await new Promise((resolve) => shutdown.signal.addEventListener("abort", resolve, { once: true }));
       }
+      await service.stopping();
       await daemon.stop();
       shutdown.dispose();
     });

@@ -1,3 +1,4 @@
+import type { ListenerView } from "../../proto/gen/admin.ts";
 import { print } from "../../transport/program/cli_output.ts";
 import { withAdmin } from "./admin_connection.ts";
 import { daemonCommand } from "./daemon_command.ts";
@@ -25,8 +26,16 @@ export function statusCommand() {
         ["pairing", `${status.pairingCodesLive} codes live, ${status.pairingRequestsPending} devices waiting`],
       ]);
       for (const listener of status.listeners) {
-        print(`${listener.name.padEnd(15)}  ${listener.serving ? listener.address : listener.detail}`);
+        print(`${listener.name.padEnd(15)}  ${listener.serving ? trafficOf(listener) : listener.detail}`);
       }
     });
   });
+}
+
+/** Where a listener is reached, by how many, and what it has refused. */
+function trafficOf({ address, connections, refusals }: ListenerView): string {
+  const parts = [address, `${connections} ${connections === 1 ? "connection" : "connections"}`];
+  const refused = refusals.map(({ reasonCode, count }) => `${count} ${reasonCode}`).join(", ");
+  if (refused !== "") parts.push(`refused ${refused}`);
+  return parts.join("  ");
 }

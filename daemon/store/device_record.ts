@@ -38,7 +38,7 @@ export interface DeviceTable {
   list(): Promise<DeviceRecord[]>;
   /** Inserts or replaces the device. */
   put(device: DeviceRecord): Promise<void>;
-  /** Deletes the device, its certificates, its node record and its pairing requests. */
+  /** Deletes the device, its certificates, its node record, its pairing requests and its events. */
   remove(deviceId: DeviceId): Promise<void>;
   listCertificates(): Promise<CertificateRecord[]>;
   getCertificate(fingerprint: Fingerprint): Promise<CertificateRecord | undefined>;
@@ -47,6 +47,6 @@ export interface DeviceTable {
   countValidCertificates(deviceId: DeviceId, at: UnixMs): Promise<number>;
   /** Marks one certificate, unless it is marked already. */
   revokeCertificate(fingerprint: Fingerprint, at: UnixMs, reason: string): Promise<void>;
-  /** Marks those certificates of the device that are not revoked yet. */
-  revokeCertificates(deviceId: DeviceId, at: UnixMs, reason: string): Promise<void>;
+  /** Marks those certificates of the device that are not revoked yet; resolves with those that were valid until then. */
+  revokeCertificates(deviceId: DeviceId, at: UnixMs, reason: string): Promise<Fingerprint[]>;
 }

@@ -1,4 +1,6 @@
+import type { DeviceId } from "../../identity/device_id.ts";
 import type { RequestTable } from "./capability_request_record.ts";
+import type { DeviceEventTable } from "./device_event_record.ts";
 import type { DeviceTable } from "./device_record.ts";
 import type { FactTable } from "./fact_table.ts";
 import type { PairingTable } from "./pairing_record.ts";
@@ -9,6 +11,7 @@ export interface StoreTransaction {
   readonly facts: FactTable;
   readonly pairing: PairingTable;
   readonly devices: DeviceTable;
+  readonly events: DeviceEventTable;
   readonly nodes: NodeTable;
   readonly requests: RequestTable;
 }
@@ -37,6 +40,11 @@ export interface Store {
    * `state_damaged`, and nothing is kept.
    */
   transaction<T>(work: (tx: StoreTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /**
+   * Calls `listener` with the device after each commit that holds new events of it, before the work's own promise
+   * resolves. It is a hint to read them, and must not throw. Returns the function that ends it.
+   */
+  onDeviceEvents(listener: (deviceId: DeviceId) => void): () => void;
   /** Commits what is under way and closes. */
   close(): Promise<void>;
 }

@@ -1,114 +1,17 @@
 import assert from "node:assert/strict";
-import { type CanonicalUlid, newDeviceId, newUlid } from "../../identity/device_id.ts";
+import { newDeviceId, newUlid } from "../../identity/device_id.ts";
 import { fingerprintOf } from "../../identity/fingerprint.ts";
 import { unixMs } from "../../identity/unix_ms.ts";
 import type { CapabilityRequestRecord } from "./capability_request_record.ts";
 import type { DeviceRecord } from "./device_record.ts";
-import type { PairingCodeRecord, PairingRequestFilter, PairingRequestRecord } from "./pairing_record.ts";
-import type { RegisteredNodeRecord } from "./registered_node_record.ts";
+import { aCode, aDevice, aNode, aPairing, aRequest, NOW } from "../testing/store_records.ts";
+import type { PairingRequestFilter, PairingRequestRecord } from "./pairing_record.ts";
 import type { Store } from "./store.ts";
 
 /** A store under test: opened afresh on the same data by each `open`. */
 export interface StoreUnderTest {
   open(): Promise<Store>;
   remove(): Promise<void>;
-}
-
-const NOW = unixMs(1_790_000_000_000);
-
-function aDevice(): DeviceRecord {
-  const publicKey = crypto.getRandomValues(new Uint8Array(32));
-  return {
-    deviceId: newDeviceId(),
-    clientKind: "node",
-    status: "paired",
-    deviceName: "laptop",
-    platform: "linux-x86_64",
-    publicKey,
-    identityFingerprint: fingerprintOf(publicKey),
-    grantedCapabilities: ["echo", "system.health"],
-    pairedAt: NOW,
-    approvedBy: "operator",
-  };
-}
-
-function aNode(device: DeviceRecord): RegisteredNodeRecord {
-  return {
-    deviceId: device.deviceId,
-    platform: device.platform,
-    deviceName: device.deviceName,
-    softwareVersion: "0.1.0",
-    capabilities: [{
-      name: "echo",
-      available: true,
-      version: "1.0.0",
-      inputSchemaJson: "{}",
-      outputSchemaJson: "{}",
-      idempotent: true,
-      requiresLocalMediation: false,
-      unavailableReason: "",
-    }],
-    registeredAt: NOW,
-    lastSeenAt: NOW,
-    epoch: 1,
-  };
-}
-
-function aRequest(device: DeviceRecord, changes: Partial<CapabilityRequestRecord> = {}): CapabilityRequestRecord {
-  return {
-    requestId: newUlid(),
-    deviceId: device.deviceId,
-    capability: "echo",
-    state: "queued",
-    attempt: 0,
-    epoch: 0,
-    idempotent: true,
-    inputJson: new TextEncoder().encode(`{"a":1}`),
-    maxPayloadBytes: 65_536,
-    deadline: unixMs(NOW + 30_000),
-    requestedBy: "operator",
-    createdAt: NOW,
-    updatedAt: NOW,
-    ...changes,
-  };
-}
-
-/** A live QR code. */
-export function aCode(changes: Partial<PairingCodeRecord> = {}): PairingCodeRecord {
-  return {
-    codeId: newUlid(),
-    method: "qr",
-    clientKind: "node",
-    key: crypto.getRandomValues(new Uint8Array(32)),
-    approve: false,
-    issuedBy: "operator",
-    createdAt: NOW,
-    expiresAt: unixMs(NOW + 600_000),
-    triesLeft: 5,
-    state: "live",
-    ...changes,
-  };
-}
-
-function aPairing(device: DeviceRecord, codeId: CanonicalUlid): PairingRequestRecord {
-  return {
-    requestId: newUlid(),
-    codeId,
-    deviceId: device.deviceId,
-    clientKind: "node",
-    method: "qr",
-    state: "pending_approval",
-    devicePublicKey: device.publicKey,
-    identityFingerprint: device.identityFingerprint,
-    csrDer: new Uint8Array([1, 2, 3]),
-    transcriptHash: "00".repeat(32),
-    platform: device.platform,
-    deviceName: device.deviceName,
-    requestedCapabilities: ["echo"],
-    remoteAddress: "127.0.0.1:5000",
-    requestedAt: NOW,
-    expiresAt: unixMs(NOW + 600_000),
-  };
 }
 
 /** Registers the tests that every {@linkcode Store} driver must pass. */
@@ -343,10 +246,18 @@ export function storeContract(driver: string, setUp: () => Promise<StoreUnderTes
       await tx.devices.insertCertificate(certificateOf(second));
       await tx.nodes.put(aNode(first));
       await tx.pairing.insertRequest(aPairing(first, newUlid()));
-      await tx.devices.revokeCertificates(first.deviceId, NOW, "stolen");
+      await tx.devices.insertCertificate({
+        ...certificateOf(first),
+        fingerprint: fingerprintOf(new Uint8Array([7])),
+        expiresAt: NOW,
+      });
+      const valid = await tx.devices.revokeCertificates(first.deviceId, NOW, "stolen");
+      assert.deepEqual(valid, [certificateOf(first).fingerprint], "the other one had expired");
+      assert.deepEqual(await tx.devices.revokeCertificates(first.deviceId, NOW, "again"), []);
     });
     const certificates = await store.transaction((tx) => tx.devices.listCertificates());
-    assert.equal(certificates.find((each) => each.deviceId === first.deviceId)?.revokedReason, "stolen");
+    const reasons = certificates.filter((each) => each.deviceId === first.deviceId).map((each) => each.revokedReason);
+    assert.deepEqual(reasons, ["stolen", "stolen"]);
     assert.equal(certificates.find((each) => each.deviceId === second.deviceId)?.revokedAt, undefined);
     await store.transaction((tx) => tx.devices.remove(first.deviceId));
     await store.transaction(async (tx) => {

@@ -5,6 +5,7 @@ import { AdminFace } from "../admin_face.ts";
 import { CapabilityQueue } from "../capability_queue.ts";
 import { CertificateIssuer } from "../certificate_issuer.ts";
 import { DeviceAdministration } from "../device_administration.ts";
+import { DeviceEventLog } from "../device_event_log.ts";
 import type { KnownPeer } from "../device_registry.ts";
 import { admitLocalOperator } from "../local_operator.ts";
 import type { NodeRegistration } from "../node_registration.ts";
@@ -21,6 +22,7 @@ export class DaemonBench implements AsyncDisposable {
     readonly pairing: PairingBench,
     readonly runtime: NodeRuntimeState,
     readonly queue: CapabilityQueue,
+    readonly events: DeviceEventLog,
     readonly administration: DeviceAdministration,
     readonly issuer: CertificateIssuer,
     readonly admin: AdminFace,
@@ -31,8 +33,9 @@ export class DaemonBench implements AsyncDisposable {
     const { store, identity, devices, desk, clock } = pairing;
     const runtime = await NodeRuntimeState.load(store, devices, clock);
     const queue = await CapabilityQueue.open({ store, policy: runtime, clock });
-    const sessions = new NodeSessionServer({ devices, runtime, queue, clock, trustBundlePem: () => "" });
-    const administration = new DeviceAdministration({ store, devices, runtime, queue, sessions, desk, clock });
+    const events = new DeviceEventLog({ store, devices, clock });
+    const sessions = new NodeSessionServer({ devices, runtime, queue, events, clock, trustBundlePem: () => "" });
+    const administration = new DeviceAdministration({ store, devices, runtime, queue, sessions, desk, events, clock });
     const issuer = new CertificateIssuer({ store, identity, devices, clock, certificateValidityMs: 24 * HOUR_MS });
     const admin = new AdminFace({
       store,
@@ -44,7 +47,7 @@ export class DaemonBench implements AsyncDisposable {
       enrolmentEndpoints: () => ["127.0.0.1:7445"],
       status: () => Promise.reject(new Error("nobody asks for the status here")),
     });
-    return new DaemonBench(pairing, runtime, queue, administration, issuer, admin);
+    return new DaemonBench(pairing, runtime, queue, events, administration, issuer, admin);
   }
 
   /** Pairs a device as an operator approves it, under a name of its own. */
@@ -61,7 +64,7 @@ export class DaemonBench implements AsyncDisposable {
 
   /** Registers what a node declares, as its Hello would. */
   async register(device: DeviceRecord, declared: Partial<NodeRegistration>): Promise<void> {
-    await this.runtime.register(device.deviceId, { ...NOTHING_DECLARED, ...declared }, true);
+    await this.runtime.register(device.deviceId, { ...NOTHING_DECLARED, ...declared });
   }
 
   /** The operator of this machine, as a call of its would be known. */
@@ -80,6 +83,7 @@ export class DaemonBench implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.events.close();
     this.queue.close();
     await this.pairing[Symbol.asyncDispose]();
   }

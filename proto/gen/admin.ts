@@ -225,6 +225,36 @@ export interface GetNodeRequest {
   deviceId: string;
 }
 
+export interface ReadEventsRequest {
+  /** Device id, or an unambiguous device name; case does not matter. */
+  deviceId: string;
+  /**
+   * Begins behind this event; without it, with the oldest that is kept. Refused with `event_gap` when the event behind
+   * it is no longer kept.
+   */
+  afterSequence?: number | undefined;
+  follow: boolean;
+}
+
+export interface DeviceEventView {
+  /** Counts from 1 for each device, without holes. */
+  sequence: number;
+  /** Like `session.opened`. */
+  name: string;
+  /** A JSON object. */
+  payloadJson: Uint8Array;
+  atUnixMs: number;
+}
+
+export interface NotifyDeviceRequest {
+  /** Device id, or an unambiguous device name; case does not matter. */
+  deviceId: string;
+  /** What the notice is about, like `backup.due`; the event is named `notice.` and this. */
+  notice: string;
+  /** A JSON object of at most 4 KiB; empty means `{}`. */
+  payloadJson: Uint8Array;
+}
+
 export interface ExecuteRequest {
   /** Device id, or an unambiguous device name; case does not matter. */
   deviceId: string;
@@ -304,7 +334,17 @@ export interface ListenerView {
   name: string;
   address: string;
   serving: boolean;
+  /** Why it does not serve. */
   detail: string;
+  /** Connections that are open now. */
+  connections: number;
+  /** Connections, and with QUIC requests too, that were refused since the start, by reason. */
+  refusals: RefusalCount[];
+}
+
+export interface RefusalCount {
+  reasonCode: string;
+  count: number;
 }
 
 export interface StatusView {
@@ -2533,6 +2573,255 @@ export const GetNodeRequest: MessageFns<GetNodeRequest> = {
   },
 };
 
+function createBaseReadEventsRequest(): ReadEventsRequest {
+  return { deviceId: "", afterSequence: undefined, follow: false };
+}
+
+export const ReadEventsRequest: MessageFns<ReadEventsRequest> = {
+  encode(message: ReadEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    if (message.afterSequence !== undefined) {
+      writer.uint32(16).uint64(message.afterSequence);
+    }
+    if (message.follow !== false) {
+      writer.uint32(24).bool(message.follow);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.afterSequence = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.follow = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadEventsRequest>): ReadEventsRequest {
+    return ReadEventsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadEventsRequest>): ReadEventsRequest {
+    const message = createBaseReadEventsRequest();
+    message.deviceId = object.deviceId ?? "";
+    message.afterSequence = object.afterSequence ?? undefined;
+    message.follow = object.follow ?? false;
+    return message;
+  },
+};
+
+function createBaseDeviceEventView(): DeviceEventView {
+  return { sequence: 0, name: "", payloadJson: new Uint8Array(0), atUnixMs: 0 };
+}
+
+export const DeviceEventView: MessageFns<DeviceEventView> = {
+  encode(message: DeviceEventView, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sequence !== 0) {
+      writer.uint32(8).uint64(message.sequence);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.payloadJson.length !== 0) {
+      writer.uint32(26).bytes(message.payloadJson);
+    }
+    if (message.atUnixMs !== 0) {
+      writer.uint32(32).uint64(message.atUnixMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeviceEventView {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeviceEventView();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sequence = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.payloadJson = reader.bytes();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.atUnixMs = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeviceEventView>): DeviceEventView {
+    return DeviceEventView.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeviceEventView>): DeviceEventView {
+    const message = createBaseDeviceEventView();
+    message.sequence = object.sequence ?? 0;
+    message.name = object.name ?? "";
+    message.payloadJson = object.payloadJson ?? new Uint8Array(0);
+    message.atUnixMs = object.atUnixMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseNotifyDeviceRequest(): NotifyDeviceRequest {
+  return { deviceId: "", notice: "", payloadJson: new Uint8Array(0) };
+}
+
+export const NotifyDeviceRequest: MessageFns<NotifyDeviceRequest> = {
+  encode(message: NotifyDeviceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    if (message.notice !== "") {
+      writer.uint32(18).string(message.notice);
+    }
+    if (message.payloadJson.length !== 0) {
+      writer.uint32(26).bytes(message.payloadJson);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NotifyDeviceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNotifyDeviceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.notice = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.payloadJson = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NotifyDeviceRequest>): NotifyDeviceRequest {
+    return NotifyDeviceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NotifyDeviceRequest>): NotifyDeviceRequest {
+    const message = createBaseNotifyDeviceRequest();
+    message.deviceId = object.deviceId ?? "";
+    message.notice = object.notice ?? "";
+    message.payloadJson = object.payloadJson ?? new Uint8Array(0);
+    return message;
+  },
+};
+
 function createBaseExecuteRequest(): ExecuteRequest {
   return {
     deviceId: "",
@@ -3368,7 +3657,7 @@ export const GetStatusRequest: MessageFns<GetStatusRequest> = {
 };
 
 function createBaseListenerView(): ListenerView {
-  return { name: "", address: "", serving: false, detail: "" };
+  return { name: "", address: "", serving: false, detail: "", connections: 0, refusals: [] };
 }
 
 export const ListenerView: MessageFns<ListenerView> = {
@@ -3384,6 +3673,12 @@ export const ListenerView: MessageFns<ListenerView> = {
     }
     if (message.detail !== "") {
       writer.uint32(34).string(message.detail);
+    }
+    if (message.connections !== 0) {
+      writer.uint32(40).uint32(message.connections);
+    }
+    for (const v of message.refusals) {
+      RefusalCount.encode(v!, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -3433,6 +3728,22 @@ export const ListenerView: MessageFns<ListenerView> = {
             message.detail = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.connections = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.refusals.push(RefusalCount.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3454,6 +3765,75 @@ export const ListenerView: MessageFns<ListenerView> = {
     message.address = object.address ?? "";
     message.serving = object.serving ?? false;
     message.detail = object.detail ?? "";
+    message.connections = object.connections ?? 0;
+    message.refusals = object.refusals?.map((e) => RefusalCount.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRefusalCount(): RefusalCount {
+  return { reasonCode: "", count: 0 };
+}
+
+export const RefusalCount: MessageFns<RefusalCount> = {
+  encode(message: RefusalCount, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reasonCode !== "") {
+      writer.uint32(10).string(message.reasonCode);
+    }
+    if (message.count !== 0) {
+      writer.uint32(16).uint64(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RefusalCount {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefusalCount();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reasonCode = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.count = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RefusalCount>): RefusalCount {
+    return RefusalCount.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RefusalCount>): RefusalCount {
+    const message = createBaseRefusalCount();
+    message.reasonCode = object.reasonCode ?? "";
+    message.count = object.count ?? 0;
     return message;
   },
 };
@@ -3775,6 +4155,26 @@ export const AdminServiceService = {
     responseSerialize: (value: NodeView): Buffer => Buffer.from(NodeView.encode(value).finish()),
     responseDeserialize: (value: Buffer): NodeView => NodeView.decode(value),
   },
+  /** The kept events of a device, oldest first; with `follow`, then each new one for as long as the caller stays. */
+  readEvents: {
+    path: "/palyra.admin.v1.AdminService/ReadEvents" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ReadEventsRequest): Buffer => Buffer.from(ReadEventsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReadEventsRequest => ReadEventsRequest.decode(value),
+    responseSerialize: (value: DeviceEventView): Buffer => Buffer.from(DeviceEventView.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DeviceEventView => DeviceEventView.decode(value),
+  },
+  /** Logs a notice for a device, which hears of it at once if it is connected. */
+  notifyDevice: {
+    path: "/palyra.admin.v1.AdminService/NotifyDevice" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: NotifyDeviceRequest): Buffer => Buffer.from(NotifyDeviceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): NotifyDeviceRequest => NotifyDeviceRequest.decode(value),
+    responseSerialize: (value: DeviceEventView): Buffer => Buffer.from(DeviceEventView.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DeviceEventView => DeviceEventView.decode(value),
+  },
   /** Runs a capability on a node and waits for its end. A failed capability is a normal answer, not a gRPC error. */
   execute: {
     path: "/palyra.admin.v1.AdminService/Execute" as const,
@@ -3857,6 +4257,10 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   removeDevice: handleUnaryCall<RemoveDeviceRequest, RemoveDeviceResponse>;
   listNodes: handleUnaryCall<ListNodesRequest, ListNodesResponse>;
   getNode: handleUnaryCall<GetNodeRequest, NodeView>;
+  /** The kept events of a device, oldest first; with `follow`, then each new one for as long as the caller stays. */
+  readEvents: handleServerStreamingCall<ReadEventsRequest, DeviceEventView>;
+  /** Logs a notice for a device, which hears of it at once if it is connected. */
+  notifyDevice: handleUnaryCall<NotifyDeviceRequest, DeviceEventView>;
   /** Runs a capability on a node and waits for its end. A failed capability is a normal answer, not a gRPC error. */
   execute: handleUnaryCall<ExecuteRequest, RequestView>;
   /** Stores a request and answers with its id; it runs when the node can take it. */
@@ -4018,6 +4422,29 @@ export interface AdminServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: NodeView) => void,
+  ): ClientUnaryCall;
+  /** The kept events of a device, oldest first; with `follow`, then each new one for as long as the caller stays. */
+  readEvents(request: ReadEventsRequest, options?: Partial<CallOptions>): ClientReadableStream<DeviceEventView>;
+  readEvents(
+    request: ReadEventsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<DeviceEventView>;
+  /** Logs a notice for a device, which hears of it at once if it is connected. */
+  notifyDevice(
+    request: NotifyDeviceRequest,
+    callback: (error: ServiceError | null, response: DeviceEventView) => void,
+  ): ClientUnaryCall;
+  notifyDevice(
+    request: NotifyDeviceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DeviceEventView) => void,
+  ): ClientUnaryCall;
+  notifyDevice(
+    request: NotifyDeviceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DeviceEventView) => void,
   ): ClientUnaryCall;
   /** Runs a capability on a node and waits for its end. A failed capability is a normal answer, not a gRPC error. */
   execute(

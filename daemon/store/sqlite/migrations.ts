@@ -120,4 +120,20 @@ export const MIGRATIONS: readonly string[] = [
   CREATE UNIQUE INDEX requests_by_idempotency_key ON requests (device_id, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
   `,
+  // A device's log outlives the device, so that its numbers never come twice.
+  `
+  CREATE TABLE device_event_logs (
+    device_id TEXT PRIMARY KEY,
+    newest    INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE device_events (
+    device_id    TEXT NOT NULL REFERENCES devices ON DELETE CASCADE,
+    sequence     INTEGER NOT NULL,
+    name         TEXT NOT NULL,
+    payload_json TEXT NOT NULL,
+    at           INTEGER NOT NULL,
+    PRIMARY KEY (device_id, sequence)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -86,7 +86,8 @@ export class SqliteDevices implements DeviceTable {
       "UPDATE certificates SET revoked_at = ?, revoked_reason = ? WHERE fingerprint = ? AND revoked_at IS NULL",
     );
     this.#revokeCertificates = db.prepare(
-      "UPDATE certificates SET revoked_at = ?, revoked_reason = ? WHERE device_id = ? AND revoked_at IS NULL",
+      "UPDATE certificates SET revoked_at = ?, revoked_reason = ? WHERE device_id = ? AND revoked_at IS NULL " +
+        "RETURNING fingerprint, expires_at",
     );
   }
 
@@ -155,8 +156,9 @@ export class SqliteDevices implements DeviceTable {
     await Promise.resolve();
   }
 
-  async revokeCertificates(deviceId: DeviceId, at: UnixMs, reason: string): Promise<void> {
-    this.#revokeCertificates.run(at, reason, deviceId);
-    await Promise.resolve();
+  async revokeCertificates(deviceId: DeviceId, at: UnixMs, reason: string): Promise<Fingerprint[]> {
+    const revoked = this.#revokeCertificates.all(at, reason, deviceId);
+    const valid = revoked.filter((row) => time(row, "expires_at") > at);
+    return await Promise.resolve(valid.map((row) => parseFingerprint(text(row, "fingerprint"))));
   }
 }

@@ -1,6 +1,7 @@
 import type { SQLOutputValue } from "node:sqlite";
 import { PalyraError } from "../../../identity/palyra_error.ts";
 import { type UnixMs, unixMs } from "../../../identity/unix_ms.ts";
+import { type JsonObject, parseJsonObject } from "../../json_object.ts";
 
 /** A row as the driver hands it out: checked column by column, so that a foreign or damaged file is noticed. */
 export type SqliteRow = Record<string, SQLOutputValue>;
@@ -39,6 +40,11 @@ export function integer(row: SqliteRow, column: string): number {
   return value;
 }
 
+/** An INTEGER column that may be NULL. */
+export function optionalInteger(row: SqliteRow, column: string): number | undefined {
+  return row[column] === null ? undefined : integer(row, column);
+}
+
 /** An INTEGER column that holds a time. */
 export function time(row: SqliteRow, column: string): UnixMs {
   return unixMs(integer(row, column));
@@ -65,6 +71,13 @@ export function optionalBytes(row: SqliteRow, column: string): Uint8Array | unde
 export function textList(row: SqliteRow, column: string): string[] {
   const value: unknown = JSON.parse(text(row, column));
   if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) throw damaged(column);
+  return value;
+}
+
+/** A TEXT column that holds a JSON object. */
+export function jsonObject(row: SqliteRow, column: string): JsonObject {
+  const value = parseJsonObject(text(row, column));
+  if (value === undefined) throw damaged(column);
   return value;
 }
 

@@ -1,11 +1,14 @@
 import { DatabaseSync } from "node:sqlite";
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { DeviceId } from "../../../identity/device_id.ts";
 import { PalyraError } from "../../../identity/palyra_error.ts";
 import { stateError } from "../../../identity/state_error.ts";
+import { DEFAULT_EVENTS_KEPT } from "../device_event_record.ts";
 import type { Store, StoreTransaction, TransactionOptions } from "../store.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { MIGRATIONS } from "./migrations.ts";
+import { SqliteDeviceEvents } from "./sqlite_device_events.ts";
 import { SqliteDevices } from "./sqlite_devices.ts";
 import { SqliteFacts } from "./sqlite_facts.ts";
 import { SqliteNodes } from "./sqlite_nodes.ts";
@@ -87,6 +90,16 @@ function migrate(db: DatabaseSync, path: string): void {
   db.exec("COMMIT");
 }
 
+/** How a {@linkcode SqliteStore} is opened. */
+export interface SqliteStoreOptions {
+  /**
+   * Events of one device that are kept.
+   *
+   * @default {DEFAULT_EVENTS_KEPT}
+   */
+  readonly eventsKept?: number;
+}
+
 /**
  * {@linkcode Store} in one SQLite file: write-ahead log, an fsync for each commit, commits grouped by turn of the event
  * loop (design section 5, "Store").
@@ -96,14 +109,18 @@ export class SqliteStore implements Store {
   readonly #tx: StoreTransaction;
   readonly #group: GroupCommit;
   readonly #path: string;
+  readonly #events: SqliteDeviceEvents;
+  readonly #eventListeners = new Set<(deviceId: DeviceId) => void>();
 
-  private constructor(db: DatabaseSync, path: string) {
+  private constructor(db: DatabaseSync, path: string, eventsKept: number) {
     this.#db = db;
     this.#path = path;
+    this.#events = new SqliteDeviceEvents(db, eventsKept);
     this.#tx = {
       facts: new SqliteFacts(db),
       pairing: new SqlitePairing(db),
       devices: new SqliteDevices(db),
+      events: this.#events,
       nodes: new SqliteNodes(db),
       requests: new SqliteRequests(db),
     };
@@ -114,7 +131,7 @@ export class SqliteStore implements Store {
    * Opens or creates the database at `path` (mode 0600) and brings its schema up to date; an older schema is backed up
    * beside the file first. Throws `schema_too_new`, `state_damaged` or `state_read_only`.
    */
-  static open(path: string): SqliteStore {
+  static open(path: string, { eventsKept = DEFAULT_EVENTS_KEPT }: SqliteStoreOptions = {}): SqliteStore {
     let db: DatabaseSync | undefined;
     try {
       // SQLite gives its log files the mode of the main file.
@@ -125,7 +142,7 @@ export class SqliteStore implements Store {
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 0",
       );
       migrate(db, path);
-      return new SqliteStore(db, path);
+      return new SqliteStore(db, path, eventsKept);
     } catch (cause) {
       db?.close();
       throw storeFailure(path, stateError(cause, path));
@@ -133,17 +150,33 @@ export class SqliteStore implements Store {
   }
 
   /** See {@linkcode Store.transaction}. */
-  transaction<T>(
+  async transaction<T>(
     work: (tx: StoreTransaction) => Promise<T>,
     { patienceMs = 0 }: TransactionOptions = {},
   ): Promise<T> {
-    return this.#group.run(async () => {
+    let appendedTo: readonly DeviceId[] = [];
+    const result = await this.#group.run(async () => {
       try {
         return await work(this.#tx);
       } catch (cause) {
         throw isSqliteError(cause) ? storeFailure(this.#path, cause) : cause;
+      } finally {
+        // Works run one after the other, so this is what this one appended.
+        appendedTo = this.#events.takeAppended();
       }
     }, patienceMs);
+    for (const deviceId of appendedTo) {
+      for (const listener of [...this.#eventListeners]) listener(deviceId);
+    }
+    return result;
+  }
+
+  /** See {@linkcode Store.onDeviceEvents}. */
+  onDeviceEvents(listener: (deviceId: DeviceId) => void): () => void {
+    this.#eventListeners.add(listener);
+    return () => {
+      this.#eventListeners.delete(listener);
+    };
   }
 
   /** See {@linkcode Store.close}. */

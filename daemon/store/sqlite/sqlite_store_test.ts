@@ -3,17 +3,23 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { newUlid } from "../../../identity/device_id.ts";
 import { PalyraError } from "../../../identity/palyra_error.ts";
-import { aCode, storeContract } from "../store_contract.ts";
+import { aCode, aDevice, NOW } from "../../testing/store_records.ts";
+import { deviceEventContract, EVENTS_KEPT_UNDER_TEST } from "../device_event_contract.ts";
+import { storeContract, type StoreUnderTest } from "../store_contract.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 
-storeContract("SqliteStore", async () => {
+async function underTest(): Promise<StoreUnderTest> {
   const folder = await Deno.makeTempDir();
+  const path = join(folder, "palyrad.sqlite");
   return {
-    open: () => Promise.resolve(SqliteStore.open(join(folder, "palyrad.sqlite"))),
+    open: () => Promise.resolve(SqliteStore.open(path, { eventsKept: EVENTS_KEPT_UNDER_TEST })),
     remove: () => Deno.remove(folder, { recursive: true }),
   };
-});
+}
+
+storeContract("SqliteStore", underTest);
+deviceEventContract("SqliteStore", underTest);
 
 async function inFolder(body: (path: string, folder: string) => Promise<void> | void): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -49,6 +55,29 @@ Deno.test("SqliteStore.open() refuses a schema from the future and leaves the fi
     const before = Deno.readFileSync(path);
     assert.throws(() => SqliteStore.open(path), hasCode("schema_too_new", "--state-root"));
     assert.deepEqual(Deno.readFileSync(path), before);
+  }));
+
+Deno.test("SqliteStore.open() brings the first schema up to date, and keeps a backup of the file as it was", () =>
+  inFolder(async (path, folder) => {
+    const db = new DatabaseSync(path);
+    db.exec(MIGRATIONS[0] ?? "");
+    db.exec("INSERT INTO facts VALUES ('ca_fingerprint', 'known'); PRAGMA user_version = 1");
+    db.close();
+    const store = SqliteStore.open(path);
+    try {
+      const device = aDevice();
+      const event = await store.transaction(async (tx) => {
+        assert.equal(await tx.facts.get("ca_fingerprint"), "known");
+        await tx.devices.put(device);
+        return await tx.events.append(device.deviceId, { name: "notice.new", payload: {} }, NOW);
+      });
+      assert.equal(event.sequence, 1);
+    } finally {
+      await store.close();
+    }
+    using backup = new DatabaseSync(join(folder, "palyrad.schema-1.sqlite"), { readOnly: true });
+    assert.deepEqual({ ...backup.prepare("PRAGMA user_version").get() }, { user_version: 1 });
+    assert.deepEqual({ ...backup.prepare("SELECT value FROM facts").get() }, { value: "known" });
   }));
 
 Deno.test("SqliteStore.open() names a damaged file and leaves it alone", () =>
