@@ -10,6 +10,7 @@ import { DeviceQueue } from "./device_queue.ts";
 import { LiveRequest, type RequestWatcher } from "./live_request.ts";
 import type { NodeLink, NodeWork } from "./node_link.ts";
 import { planReconciliation } from "./reconciliation.ts";
+import { RequestCounters } from "./request_counters.ts";
 import { waitFor } from "./wait_for.ts";
 import { RequestWriter } from "./request_writer.ts";
 import { isInFlight, type RequestState } from "./request_state.ts";
@@ -63,6 +64,8 @@ export class CapabilityQueue {
   readonly #live = new Map<string, LiveRequest>();
   readonly #devices = new Map<DeviceId, DeviceQueue>();
   readonly #writer: RequestWriter;
+  /** What became of the requests, for the metrics. */
+  readonly counters = new RequestCounters();
   #closed = false;
 
   private constructor(options: CapabilityQueueOptions) {
@@ -390,6 +393,7 @@ export class CapabilityQueue {
     const { requestId, attempt, epoch, capability, inputJson, maxPayloadBytes, deadline, requestedBy } = live.record;
     live.sent = true;
     const timeLeftMs = Math.max(1, deadline - this.#clock());
+    this.counters.countDispatch();
     link.dispatch({ requestId, attempt, epoch, capability, inputJson, maxPayloadBytes, timeLeftMs, requestedBy });
   }
 
@@ -440,6 +444,7 @@ export class CapabilityQueue {
   async #end(live: LiveRequest, state: RequestState, changes: Partial<CapabilityRequestRecord>): Promise<boolean> {
     const now = this.#clock();
     if (!live.become(state, { ...changes, completedAt: now, updatedAt: now })) return false;
+    this.counters.countEnd(state);
     const device = this.#deviceQueue(live.record.deviceId);
     device.remove(live);
     this.#pump(device);

@@ -92,6 +92,14 @@ export const DAEMON_SETTINGS = defineSettings({
     env: "PALYRA_EVENTS_KEPT",
     description: "Events of one device that are kept for its readers",
   },
+  "operations.port": {
+    schema: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535))),
+    default: undefined,
+    env: "PALYRA_OPERATIONS_PORT",
+    flag: "--operations-port",
+    expects: PORT_EXPECTED,
+    description: "TCP port on 127.0.0.1 of /metrics, /healthz and /readyz; none when it is not set",
+  },
   "log.level": {
     schema: v.picklist(LOG_LEVELS),
     default: "info",
@@ -128,6 +136,8 @@ export interface DaemonConfig {
   readonly nodeRpc: { readonly hostname: string; readonly port: number };
   /** At the address and port number of {@linkcode nodeRpc}. */
   readonly quic: { readonly enabled: boolean };
+  /** Undefined: nobody listens. */
+  readonly operationsPort: number | undefined;
   readonly enrolment: { readonly enabled: boolean; readonly port: number };
   readonly serverNames: readonly string[];
   readonly trustDomain: string;
@@ -158,6 +168,7 @@ export async function readDaemonConfig(sources: DaemonConfigSources): Promise<Da
     stateFolder: folder,
     nodeRpc: { hostname: values["node_rpc.host"], port: values["node_rpc.port"] },
     quic: { enabled: values["quic.enabled"] },
+    operationsPort: values["operations.port"],
     enrolment: { enabled: values["enrolment.enabled"], port: values["enrolment.port"] },
     serverNames: values["server_names"],
     trustDomain: values["trust_domain"],

@@ -3,7 +3,7 @@ import type { DeviceId } from "../identity/device_id.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { ReasonCode } from "../identity/reason_code.ts";
 import type { Clock, UnixMs } from "../identity/unix_ms.ts";
-import type { DaemonSession } from "../transport/session.ts";
+import type { DaemonSession, TransportName } from "../transport/session.ts";
 import type { DispatchPolicy } from "./capability_queue.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import type { NodeRegistration } from "./node_registration.ts";
@@ -112,6 +112,13 @@ export class NodeRuntimeState implements DispatchPolicy {
   /** The node's session, when it is connected. */
   connection(deviceId: DeviceId): ConnectedNode | undefined {
     return this.#connected.get(deviceId);
+  }
+
+  /** How many nodes are connected over one transport. */
+  connectedBy(transport: TransportName): number {
+    let count = 0;
+    for (const { session } of this.#connected.values()) if (session.transport === transport) count++;
+    return count;
   }
 
   /** How many nodes are connected. */

@@ -2,6 +2,9 @@ import { getLogger } from "@logtape/logtape";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { HealthState } from "../transport/grpc/health_service.ts";
+import type { TransportName } from "../transport/session.ts";
+import { formatEndpoint } from "../identity/endpoint.ts";
+import { Readiness } from "./readiness.ts";
 import { AdminEventFace } from "./admin_event_face.ts";
 import { AdminFace } from "./admin_face.ts";
 import { advertisedEndpoints } from "./advertised_endpoints.ts";
@@ -9,6 +12,7 @@ import { CapabilityQueue } from "./capability_queue.ts";
 import type { DaemonConfig } from "./daemon_config.ts";
 import { type DaemonAddresses, DaemonListeners } from "./daemon_listeners.ts";
 import { removeDaemonProcess, writeDaemonProcess } from "./daemon_process_file.ts";
+import { daemonMetrics, type DaemonMetricsSources } from "./daemon_metrics.ts";
 import { DaemonState } from "./daemon_state.ts";
 import { daemonStatus } from "./daemon_status.ts";
 import { DeviceAdministration } from "./device_administration.ts";
@@ -19,6 +23,7 @@ import { NodeRpcFace } from "./node_rpc_face.ts";
 import { NodeRuntimeState } from "./node_runtime_state.ts";
 import { NodeSessionServer } from "./node_session_server.ts";
 import { OperatorRenewal } from "./operator_renewal.ts";
+import { OperationsListener } from "./operations_listener.ts";
 import { PairingDesk } from "./pairing_desk.ts";
 import { eventsOfPeers } from "./peer_events.ts";
 import { ServerCertificate } from "./server_certificate.ts";
@@ -37,11 +42,14 @@ export class Palyrad {
   readonly addresses: DaemonAddresses;
   /** Why nodes cannot connect by QUIC; empty when they can. */
   readonly quicAbsence: string;
+  /** Where metrics and health are served, `host:port`; undefined when they are not. */
+  readonly operations: string | undefined;
   readonly #endings: Ending[];
 
-  private constructor({ addresses, quicAbsence }: DaemonListeners, endings: Ending[]) {
-    this.addresses = addresses;
-    this.quicAbsence = quicAbsence;
+  private constructor({ listeners, operations }: StartedParts, endings: Ending[]) {
+    this.addresses = listeners.addresses;
+    this.quicAbsence = listeners.quicAbsence;
+    this.operations = operations && formatEndpoint({ host: operations.hostname, port: operations.port });
     this.#endings = endings;
   }
 
@@ -52,9 +60,9 @@ export class Palyrad {
   static async start(config: DaemonConfig): Promise<Palyrad> {
     const endings: Ending[] = [];
     try {
-      const listeners = await startParts(config, endings);
-      log.info("palyrad is ready.", { ...listeners.addresses, stateFolder: config.stateFolder });
-      return new Palyrad(listeners, endings);
+      const daemon = new Palyrad(await startParts(config, endings), endings);
+      log.info("palyrad is ready.", { ...daemon.addresses, stateFolder: config.stateFolder });
+      return daemon;
     } catch (error) {
       await takeApart(endings).catch((cause) => log.error("Not all of what was started could be ended.", { cause }));
       throw error;
@@ -84,7 +92,13 @@ async function takeApart(endings: Ending[]): Promise<void> {
   if (failures.length > 1) throw new AggregateError(failures, "several parts of the daemon could not be ended");
 }
 
-async function startParts(config: DaemonConfig, endings: Ending[]): Promise<DaemonListeners> {
+/** What the outside sees of the started parts. */
+interface StartedParts {
+  readonly listeners: DaemonListeners;
+  readonly operations: OperationsListener["address"] | undefined;
+}
+
+async function startParts(config: DaemonConfig, endings: Ending[]): Promise<StartedParts> {
   const state = await DaemonState.open(config);
   endings.push(() => state.close());
   const { store, identity, devices, issuer, clock } = state;
@@ -140,6 +154,20 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Daem
   const nodeRpc = new NodeRpcFace({ runtime, queue, administration, certificates: issuer });
   const health = new HealthState();
 
+  const metrics = {
+    startedAt,
+    nodesConnected: (transport: TransportName) => runtime.connectedBy(transport),
+    requests: () => queue.counts,
+    requestCounters: queue.counters,
+    pairingSessions: () => identity.openSessions,
+    listeners: () => listeners.states,
+    datagrams: () => listeners.datagrams,
+    storeCommits: () => store.commitCount,
+  };
+  // Before the others and after them, so that it tells of the start and of the end.
+  const operations = await openOperations(config.operationsPort, metrics, new Readiness({ health, store }));
+  endings.push(() => operations?.close());
+
   endings.push(() => listeners.close());
   endings.push(cutRevoked(state, (fingerprint) => listeners.cut(fingerprint)));
   await listeners.openNodes({
@@ -175,7 +203,17 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Daem
     // All at once: a node that is told to go must not find the door open again.
     await Promise.all([sessions.shutDown(), events.close(), listeners.close()]);
   });
-  return listeners;
+  return { listeners, operations: operations?.address };
+}
+
+async function openOperations(
+  port: number | undefined,
+  sources: DaemonMetricsSources,
+  readiness: Readiness,
+): Promise<OperationsListener | undefined> {
+  if (port === undefined) return undefined;
+  const metrics = () => daemonMetrics(sources);
+  return await OperationsListener.start({ port, metrics, obstacles: () => readiness.obstacles() });
 }
 
 function refusalOf(known: unknown): PalyraError | undefined {

@@ -21,6 +21,7 @@ export function runCommand() {
     .option("--no-quic", "let nodes connect by gRPC alone")
     .option("--enrolment-port <port>", "TCP port on which devices pair (default 7445)")
     .option("--no-enrolment", "let no device pair")
+    .option("--operations-port <port>", "TCP port on 127.0.0.1 of /metrics, /healthz and /readyz (default: none)")
     .option("--allow-remote", "permit listening beyond this machine")
     .option("--server-name <name...>", "names and addresses under which nodes reach this daemon")
     .option("--log-level <level>", "trace, debug, info, warning or error (default info)")
@@ -33,6 +34,7 @@ export function runCommand() {
         "quic.enabled": options.quic ? undefined : false,
         "enrolment.port": options.enrolmentPort,
         "enrolment.enabled": options.enrolment ? undefined : false,
+        "operations.port": options.operationsPort,
         "allow_remote": options.allowRemote,
         "server_names": options.serverName,
         "log.level": options.logLevel,
@@ -49,7 +51,7 @@ export function runCommand() {
       const shutdown = shutdownSignal();
       const daemon = await Palyrad.start(config);
       using service = ServiceNotifier.open({ folder: config.stateFolder });
-      const { addresses: { nodeRpc, quic, enrolment }, quicAbsence } = daemon;
+      const { addresses: { nodeRpc, quic, enrolment }, quicAbsence, operations } = daemon;
       if (options.json) {
         printJson({
           event: "ready",
@@ -58,6 +60,7 @@ export function runCommand() {
           quic,
           quic_absence: quicAbsence || undefined,
           enrolment,
+          operations,
           state_folder: config.stateFolder,
         });
       } else {
@@ -65,6 +68,7 @@ export function runCommand() {
         print(
           quic === undefined ? `Nodes connect by gRPC alone. QUIC: ${quicAbsence}` : "Nodes connect by QUIC or gRPC.",
         );
+        if (operations !== undefined) print(`Metrics and health on http://${operations}.`);
         print("Pair a device: palyrad pairing code");
       }
       await service.ready(`Nodes and operators on ${daemon.addresses.nodeRpc}.`);

@@ -40,6 +40,8 @@ export interface Store {
    * `state_damaged`, and nothing is kept.
    */
   transaction<T>(work: (tx: StoreTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /** Commits since the start. */
+  readonly commitCount: number;
   /**
    * Calls `listener` with the device after each commit that holds new events of it, before the work's own promise
    * resolves. It is a hint to read them, and must not throw. Returns the function that ends it.

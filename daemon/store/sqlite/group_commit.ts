@@ -20,6 +20,7 @@ export class GroupCommit {
   readonly #onCommitFailure: (cause: unknown) => unknown;
   #waiting: Job[] = [];
   #scheduled = false;
+  #commitCount = 0;
   #closed = false;
   #patience: ReturnType<typeof setTimeout> | undefined;
   #flushing: Promise<void> = Promise.resolve();
@@ -32,6 +33,11 @@ export class GroupCommit {
     this.#savepoint = db.prepare("SAVEPOINT work");
     this.#release = db.prepare("RELEASE work");
     this.#onCommitFailure = onCommitFailure;
+  }
+
+  /** Groups that were committed. */
+  get commitCount(): number {
+    return this.#commitCount;
   }
 
   /**
@@ -90,6 +96,7 @@ export class GroupCommit {
         if (await this.#runInSavepoint(job)) done.push(job);
       }
       this.#commit.run();
+      this.#commitCount++;
     } catch (cause) {
       this.#rollBack();
       const reason = this.#onCommitFailure(cause);

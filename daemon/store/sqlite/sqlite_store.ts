@@ -171,6 +171,10 @@ export class SqliteStore implements Store {
     return result;
   }
 
+  get commitCount(): number {
+    return this.#group.commitCount;
+  }
+
   /** See {@linkcode Store.onDeviceEvents}. */
   onDeviceEvents(listener: (deviceId: DeviceId) => void): () => void {
     this.#eventListeners.add(listener);
