@@ -25,9 +25,11 @@ import {
   type ReadEventsRequest,
   type RemoveDeviceRequest,
   type RemoveDeviceResponse,
+  type RequestEvent,
   type RequestView,
   type RevokeDeviceRequest,
   type StatusView,
+  type WatchRequest,
 } from "../proto/gen/admin.ts";
 import { channelOptions, channelTarget, mutualCredentials } from "../transport/grpc/grpc_channel.ts";
 import { callServerStream } from "../transport/grpc/server_stream_call.ts";
@@ -92,6 +94,10 @@ export class AdminClient implements Disposable {
   }
   submit(request: ExecuteRequest): Promise<RequestView> {
     return this.#call(this.#client.submit, request);
+  }
+  /** As it stands, then each change and its progress, until it has ended or the loop over them is left. */
+  watch(request: WatchRequest): AsyncGenerator<RequestEvent, void> {
+    return callServerStream(this.#client, this.#client.watch, request);
   }
   cancel(request: CancelRequest): Promise<RequestView> {
     return this.#call(this.#client.cancel, request);

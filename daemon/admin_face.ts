@@ -294,7 +294,7 @@ export class AdminFace {
 
   #order(request: ExecuteRequest, operator: KnownPeer, defaultTimeoutMs: number): CapabilityOrder {
     const deviceId = this.#node(request.deviceId);
-    return checkOrder({ ...request, deviceId, requestedBy: nameOf(operator) }, defaultTimeoutMs);
+    return checkOrder({ ...request, deviceId, requestedBy: requesterName(operator) }, defaultTimeoutMs);
   }
 
   #notOneself(deviceId: string, operator: KnownPeer): DeviceId {
@@ -340,6 +340,11 @@ const MOST_MATCHES = 100;
 
 function nameOf(operator: KnownPeer): string {
   return operator.device.deviceName || operator.device.deviceId;
+}
+
+/** With the device id, since two operators may have one name: a node's owner goes by it when asked for consent. */
+function requesterName({ device: { deviceName, deviceId } }: KnownPeer): string {
+  return deviceName === "" ? deviceId : `${deviceName} (${deviceId})`;
 }
 
 function checkLimit(limit: number, fallback: number): number {

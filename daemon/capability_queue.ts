@@ -197,7 +197,8 @@ export class CapabilityQueue {
 
   /** The node's owner is being asked. */
   awaitingLocalMediation(deviceId: DeviceId, attempt: AttemptName): void {
-    this.#inFlightOf(deviceId, attempt)?.become("awaiting_local_mediation", { updatedAt: this.#clock() });
+    const live = this.#inFlightOf(deviceId, attempt);
+    if (live?.become("awaiting_local_mediation", { updatedAt: this.#clock() })) this.#pump(this.#deviceQueue(deviceId));
   }
 
   /** The node reports on a running attempt. */
@@ -426,8 +427,7 @@ export class CapabilityQueue {
   }
 
   #onDeadline(live: LiveRequest): void {
-    const waited = live.sent ? "The node did not finish" : "The node did not come";
-    void this.#stop(live, "timed_out", "deadline_exceeded", `${waited} before the request's deadline.`);
+    void this.#stop(live, "timed_out", "deadline_exceeded", `${whatWasMissed(live)} before the request's deadline.`);
   }
 
   async #stop(live: LiveRequest, state: "timed_out" | "cancelled", code: ReasonCode, message: string): Promise<void> {
@@ -455,4 +455,9 @@ export class CapabilityQueue {
     this.#live.delete(live.record.requestId);
     return written;
   }
+}
+
+function whatWasMissed({ sent, record }: LiveRequest): string {
+  if (record.state === "awaiting_local_mediation") return "The node's owner did not answer";
+  return sent ? "The node did not finish" : "The node did not come";
 }

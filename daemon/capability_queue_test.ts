@@ -291,6 +291,50 @@ withBench("passes states and progress on in order and each progress once", async
   ]);
 });
 
+withBench("lets what waits for the node's owner hold up nothing else", async (bench) => {
+  const link = new FakeLink(1, "instance-1", 1);
+  bench.attach(link);
+  const { record } = await bench.queue.submit(bench.order("open"));
+  await link.arrived(1);
+  const [first] = link.dispatched;
+  assert.ok(first);
+  bench.queue.accepted(bench.device, first);
+  const other = bench.queue.execute(bench.order("open"), never);
+  bench.queue.awaitingLocalMediation(bench.device, first);
+  await link.arrived(2);
+  bench.finish(link, link.dispatched[1]);
+  assert.equal((await other).record.state, "succeeded");
+  assert.equal((await bench.queue.get(record.requestId))?.state, "awaiting_local_mediation");
+});
+
+withBench("tells a request that the node's owner did not answer before its deadline", async (bench) => {
+  const link = new FakeLink(1);
+  bench.attach(link);
+  const asked = bench.queue.execute(bench.order("open", { timeoutMs: 50 }), never);
+  await link.arrived(1);
+  const [dispatch] = link.dispatched;
+  assert.ok(dispatch);
+  bench.queue.awaitingLocalMediation(bench.device, dispatch);
+  const { record } = await asked;
+  assert.equal(record.state, "timed_out");
+  assert.equal(record.error, "The node's owner did not answer before the request's deadline.");
+});
+
+withBench("takes up running again what the node's owner has allowed", async (bench) => {
+  const link = new FakeLink(1, "instance-1", 1);
+  bench.attach(link);
+  const answer = bench.queue.execute(bench.order("open"), never);
+  await link.arrived(1);
+  const [dispatch] = link.dispatched;
+  assert.ok(dispatch);
+  bench.queue.accepted(bench.device, dispatch);
+  bench.queue.awaitingLocalMediation(bench.device, dispatch);
+  bench.queue.accepted(bench.device, dispatch);
+  assert.equal((await bench.queue.get(dispatch.requestId))?.state, "running");
+  bench.finish(link, dispatch);
+  assert.equal((await answer).record.state, "succeeded");
+});
+
 withBench("after a lost session goes on with what the node still runs and takes results once", async (bench) => {
   const first = new FakeLink(1);
   bench.attach(first);

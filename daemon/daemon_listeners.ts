@@ -173,12 +173,13 @@ export class DaemonListeners {
   /** Stops to accept at once and lets running calls finish for a moment. Closing again does nothing. */
   async close(): Promise<void> {
     const [nodes, enrolment] = [this.#nodes, this.#enrolment];
-    this.#nodes = undefined;
-    this.#enrolment = undefined;
     await Promise.all([
       nodes?.grpc.close({ graceMs: SHUTDOWN_GRACE_MS }),
       nodes?.quic?.close({ graceMs: SHUTDOWN_GRACE_MS }),
       enrolment?.close({ graceMs: ENROLMENT_GRACE_MS }),
     ]);
+    // Not before: a revocation cuts what is still open.
+    this.#nodes = undefined;
+    this.#enrolment = undefined;
   }
 }

@@ -24,10 +24,19 @@ export class DeviceQueue {
   /** The link, if `request` may go over it now. */
   linkFor(request: LiveRequest): NodeLink | undefined {
     const { link } = this;
-    if (link === undefined || this.draining || this.inFlight.size >= link.maxConcurrency) return undefined;
+    if (link === undefined || this.draining || this.#runningCount() >= link.maxConcurrency) return undefined;
     // One goes always, however large; more only as long as the session need not hold much that nobody has read.
     const unread = this.#unreadBytes();
     return unread === 0 || unread + request.record.inputJson.length <= MAX_UNREAD_BYTES ? link : undefined;
+  }
+
+  /** In flight, those aside that wait for the node's owner: a person's time holds up nobody else's work. */
+  #runningCount(): number {
+    let count = 0;
+    for (const { record } of this.inFlight.values()) {
+      if (record.state !== "awaiting_local_mediation") count += 1;
+    }
+    return count;
   }
 
   /** Input that was sent and of which the node has not said that it took it. */

@@ -5,7 +5,12 @@ import type { ReasonCode } from "../identity/reason_code.ts";
 import type { Clock } from "../identity/unix_ms.ts";
 import type { NodeEventRequest, NodeEventResponse } from "../proto/gen/node.ts";
 import type { DaemonSession } from "../transport/session.ts";
-import { HANDSHAKE_TIMEOUT_MS, KEEP_ALIVE_MS, MAX_MESSAGE_BYTES } from "../transport/transport_limits.ts";
+import {
+  DAEMON_HEARTBEAT_INTERVAL_MS,
+  HANDSHAKE_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  MAX_MESSAGE_BYTES,
+} from "../transport/transport_limits.ts";
 import type { AttemptName, CapabilityDispatchRecord } from "./capability_dispatch_record.ts";
 import type { CapabilityQueue } from "./capability_queue.ts";
 import type { DeviceEventLog } from "./device_event_log.ts";
@@ -140,6 +145,7 @@ class NodeConversation {
   readonly #deviceId: DeviceId;
   readonly #watch: SilenceWatch;
   #link: SessionLink | undefined;
+  #heartbeat: ReturnType<typeof setInterval> | undefined;
   #greeted = false;
   #epoch: number | undefined;
   /** Why it is over, once it is. */
@@ -153,7 +159,7 @@ class NodeConversation {
     this.#watch = new SilenceWatch(() => {
       this.stop("keep_alive_missed");
       session.abort("keep_alive_missed", `Nothing came from the node for ${KEEP_ALIVE_MS} ms.`);
-    });
+    }, () => session.receivedAt);
     this.#watch.start(HANDSHAKE_TIMEOUT_MS);
   }
 
@@ -173,6 +179,7 @@ class NodeConversation {
     if (this.#endCode !== undefined) return;
     this.#endCode = code;
     this.#watch.stop();
+    clearInterval(this.#heartbeat);
     this.#over.abort();
     const { runtime, queue } = this.#options;
     if (this.#link !== undefined) {
@@ -261,6 +268,10 @@ class NodeConversation {
     earlier?.close("session_replaced", "A newer session of the same device took over.");
     runtime.connect(this.#deviceId, this.#session, epoch, (code, message) => this.close(code, message));
     this.#watch.start(KEEP_ALIVE_MS);
+    this.#heartbeat = setInterval(
+      () => this.#session.send(daemonMessage({ $case: "heartbeat", value: {} })),
+      DAEMON_HEARTBEAT_INTERVAL_MS,
+    );
     const link = this.#link = new SessionLink(this.#session, epoch, hello);
     queue.attach(this.#deviceId, link, hello, (abandon) =>
       this.#session.send(daemonMessage({

@@ -18,6 +18,7 @@ import { SqliteStore } from "./store/sqlite/sqlite_store.ts";
 
 /** The daemon's end of a session whose other end is the test; it closes as late as a real one may. */
 class TestSession implements DaemonSession {
+  readonly receivedAt = undefined;
   readonly transport = "grpc";
   readonly remoteAddress = "192.0.2.1:5000";
   readonly sent: NodeEventResponse[] = [];

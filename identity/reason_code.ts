@@ -35,6 +35,8 @@ const KIND_BY_REASON = {
   capability_denied: "policy",
   capability_unavailable: "policy",
   mediation_required: "policy",
+  mediation_denied: "policy",
+  mediation_timed_out: "policy",
   permission_missing: "policy",
 
   // The world is not in the state that this needs.
@@ -59,19 +61,26 @@ const KIND_BY_REASON = {
   state_not_private: "precondition",
   state_not_initialised: "precondition",
   schema_too_new: "precondition",
+  host_not_running: "precondition",
   runtime_unsupported: "precondition",
   self_check_failed: "precondition",
   clock_off: "precondition",
+  service_not_installed: "precondition",
+  service_installed_differently: "precondition",
+  service_manager_unavailable: "precondition",
+  service_command_failed: "precondition",
 
   request_not_found: "not_found",
   device_not_found: "not_found",
   node_not_found: "not_found",
   pairing_not_found: "not_found",
   capability_not_found: "not_found",
+  question_not_found: "not_found",
 
   // Out of room for now.
   queue_full: "exhausted",
   too_many_pairing_sessions: "exhausted",
+  too_many_questions: "exhausted",
   rate_limited: "exhausted",
   slow_peer: "exhausted",
   connection_limit: "exhausted",

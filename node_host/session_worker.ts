@@ -19,6 +19,7 @@ const KEEP_ALIVE_SLACK_MS = 500;
 const MAX_KEEP_ALIVE_MS = 120_000;
 
 const MAX_GOODBYE_CHARACTERS = 500;
+const MAX_EVENT_NAME_CHARACTERS = 128;
 
 /** What a node says of itself in its Hello. */
 export interface NodeSelfDescription {
@@ -83,8 +84,9 @@ export class SessionWorker {
   constructor(options: SessionWorkerOptions) {
     this.#options = options;
     const { session, welcomeTimeoutMs = HANDSHAKE_TIMEOUT_MS } = options;
-    this.#daemonSilence = new SilenceWatch(() =>
-      session.abort("keep_alive_missed", "The daemon has gone silent; the node connects again.")
+    this.#daemonSilence = new SilenceWatch(
+      () => session.abort("keep_alive_missed", "The daemon has gone silent; the node connects again."),
+      () => session.receivedAt,
     );
     this.#welcomeTimer = setTimeout(() => {
       session.abort("deadline_exceeded", `The daemon did not welcome this node within ${welcomeTimeoutMs} ms.`);
@@ -158,7 +160,11 @@ export class SessionWorker {
         return;
       case "welcome":
         throw new PalyraError("protocol_mismatch", "A session has one Welcome.");
-      case "event":
+      case "event": {
+        const { sequence, name } = message.value;
+        const event = printableText(name, MAX_EVENT_NAME_CHARACTERS);
+        return logger.info("The daemon tells of {event} (number {sequence}).", { event, sequence });
+      }
       case "heartbeat":
       case undefined:
         return;

@@ -1,45 +1,67 @@
 /**
  * Runs the tests and closes with the line `N passed, N failed`, which scripts read.
  *
- * Further arguments go to `deno test`: `deno task test daemon/ --filter CapabilityQueue`.
+ * Arguments go to `deno test`, in one process and one file after the other:
+ * `deno task test daemon/ --filter CapabilityQueue`.
  *
  * @module
  */
-const SUMMARY = /\| (\d+) passed[^|]*\| (\d+) failed(?: \| (\d+) ignored)?/;
+import { fileURLToPath } from "node:url";
+import { testFiles } from "./harness/test_files.ts";
 
-const run = new Deno.Command(Deno.execPath(), {
-  args: [
-    "test",
-    "--quiet",
-    "--no-prompt",
-    "-A",
-    "--frozen",
-    "--parallel",
-    "--sanitize-ops",
-    "--sanitize-resources",
-    ...Deno.args,
-  ],
-  env: { NO_COLOR: "1" },
-  stdin: "null",
-  stdout: "piped",
-  stderr: "inherit",
-}).spawn();
+const SUMMARY = /\| (\d+) passed[^|]*\| (\d+) failed(?: \([^)]*\))?(?: \| (\d+) ignored)?/;
 
-let tail = "";
-const decoder = new TextDecoder();
-for await (const chunk of run.stdout) {
-  await Deno.stdout.write(chunk);
-  tail = (tail + decoder.decode(chunk, { stream: true })).slice(-4_096);
+interface Counts {
+  passed: number;
+  failed: number;
+  ignored: number;
+  /** Exit code of the process. */
+  code: number;
 }
-const { code } = await run.status;
-const [, passed, failed, ignored] = tail.split("\n").findLast((line) => SUMMARY.test(line))?.match(SUMMARY) ?? [];
-const write = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
-if (passed === undefined) {
-  write("No test ran: the output above says why.");
-  write("0 passed, 1 failed");
-  Deno.exit(code || 1);
+
+function write(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
 }
-write(`${passed} passed, ${failed} failed${ignored === undefined ? "" : `, ${ignored} skipped`}`);
+
+/** Runs `deno test` and passes its output on: as it comes, or in one piece at its end. */
+async function run(args: readonly string[], live: boolean): Promise<Counts> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["test", "--quiet", "--no-prompt", "-A", "--frozen", "--sanitize-ops", "--sanitize-resources", ...args],
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: live ? "inherit" : "piped",
+  }).spawn();
+  let output = "";
+  const read = async (stream: ReadableStream<Uint8Array>) => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      output += text;
+      if (live) write(text);
+    }
+  };
+  await Promise.all([read(child.stdout), ...(live ? [] : [read(child.stderr)])]);
+  const { code } = await child.status;
+  if (!live) write(output);
+  const summary = output.split("\n").findLast((line) => SUMMARY.test(line))?.match(SUMMARY);
+  if (summary === undefined || summary === null) {
+    write("No test ran: the output above says why.\n");
+    return { passed: 0, failed: 1, ignored: 0, code: code || 1 };
+  }
+  const [, passed, failed, ignored] = summary;
+  return { passed: Number(passed), failed: Number(failed), ignored: Number(ignored ?? 0), code };
+}
+
+async function runAll(): Promise<Counts[]> {
+  const { withAddon, others } = await testFiles(fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, ""));
+  return await Promise.all([run(["--parallel", ...others], true), run(withAddon, false)]);
+}
+
+const runs = Deno.args.length > 0 ? [await run(Deno.args, true)] : await runAll();
+const sum = (pick: (counts: Counts) => number) => runs.reduce((total, counts) => total + pick(counts), 0);
+const ignored = sum((counts) => counts.ignored);
+const code = runs.find((counts) => counts.code !== 0)?.code ?? 0;
+const skipped = ignored === 0 ? "" : `, ${ignored} skipped`;
+write(`${sum((counts) => counts.passed)} passed, ${sum((counts) => counts.failed)} failed${skipped}\n`);
 // CI installs all that the tests need, so that nothing there is left out in silence.
-if (ignored !== undefined && Deno.env.get("PALYRA_TEST_NO_SKIP") === "1") Deno.exit(code || 1);
-Deno.exit(code);
+Deno.exit(code || (ignored > 0 && Deno.env.get("PALYRA_TEST_NO_SKIP") === "1" ? 1 : 0));

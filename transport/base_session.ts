@@ -21,6 +21,7 @@ export interface OutgoingMessage<Chunk> {
 export abstract class BaseSession<Outgoing, Incoming, Chunk> implements Session<Outgoing, Incoming> {
   abstract readonly transport: TransportName;
   abstract readonly remoteAddress: string;
+  abstract readonly receivedAt: number | undefined;
   readonly peer: PeerCertificate;
   readonly closed: Promise<SessionEnd>;
   readonly #settle: (end: SessionEnd) => void;

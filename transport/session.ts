@@ -35,6 +35,11 @@ export interface Session<Outgoing, Incoming> {
   /** `address:port` of the other end. */
   readonly remoteAddress: string;
   readonly peer: PeerCertificate;
+  /**
+   * When anything last came, by `performance.now()`: also what is not a whole message yet. Undefined where the transport
+   * does not tell.
+   */
+  readonly receivedAt: number | undefined;
   /** Receives each message. A handler that throws ends the session with `internal`. */
   onMessage: ((message: Incoming) => void) | undefined;
   /**

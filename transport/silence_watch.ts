@@ -6,13 +6,18 @@
  */
 export class SilenceWatch {
   readonly #onSilence: () => void;
+  readonly #receivedAt: () => number | undefined;
   #limitMs = 0;
   #heardAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `onSilence` is called once; start again to watch again. */
-  constructor(onSilence: () => void) {
+  /**
+   * @param onSilence Called once; start again to watch again.
+   * @param receivedAt When anything last came that was not a whole message, by `performance.now()`.
+   */
+  constructor(onSilence: () => void, receivedAt: () => number | undefined = () => undefined) {
     this.#onSilence = onSilence;
+    this.#receivedAt = receivedAt;
   }
 
   /** From now on, silence of more than `limitMs` counts. */
@@ -40,7 +45,7 @@ export class SilenceWatch {
       const now = performance.now();
       const lateMs = now - due;
       if (lateMs > SUSPENDED_MS) this.#heardAt = now - this.#limitMs + SUSPENDED_MS;
-      const leftMs = this.#heardAt + this.#limitMs - now;
+      const leftMs = Math.max(this.#heardAt, this.#receivedAt() ?? 0) + this.#limitMs - now;
       if (leftMs > 0) this.#arm(leftMs);
       else this.#onSilence();
     }, ms);

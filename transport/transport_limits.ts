@@ -10,6 +10,12 @@ export const KEEP_ALIVE_MS = 5_000;
 /** A node says something at least this often, in milliseconds: two chances within {@linkcode KEEP_ALIVE_MS}. */
 export const HEARTBEAT_INTERVAL_MS = 2_000;
 
+/**
+ * The daemon says something at least this often, in milliseconds, and not only in answer: a node that sends a long message
+ * over a slow line cannot ask.
+ */
+export const DAEMON_HEARTBEAT_INTERVAL_MS = 1_000;
+
 /** What may wait to be sent on one session before the peer counts as not reading, in bytes. */
 export const MAX_SESSION_BACKLOG_BYTES: number = 16 * 1024 * 1024;
 

@@ -1,22 +1,30 @@
 import { newCommand } from "../../transport/program/cli_command.ts";
-import { versionText } from "../../transport/program/version.ts";
+import { addCompletions } from "../../transport/program/completions/completions_command.ts";
+import { addHelp } from "../../transport/program/help_command.ts";
+import { addVersion } from "../../transport/program/version.ts";
+import { DAEMON_SETTINGS } from "../daemon_config.ts";
 import { configCommand } from "./config_command.ts";
 import { devicesCommand } from "./devices_commands.ts";
 import { initCommand } from "./init_command.ts";
+import { MANUAL } from "./manual.ts";
 import { nodesCommand } from "./nodes_commands.ts";
 import { pairingCommand } from "./pairing_commands.ts";
 import { requestsCommand } from "./requests_commands.ts";
 import { runCommand } from "./run_command.ts";
+import { serviceCommands } from "./service_commands.ts";
 import { statusCommand } from "./status_command.ts";
 
 /** The whole command line of palyrad. */
 export function palyradCli() {
-  return newCommand("palyrad", "The daemon that reaches your other machines: pairs them, queues work, dispatches it.", [
-    { command: "palyrad run", explanation: "start it here" },
-    { command: "palyrad pairing code", explanation: "then, in another terminal: pair a machine" },
-    { command: "palyrad nodes invoke laptop system.health", explanation: "and have it do something" },
-  ])
-    .version(versionText("palyrad"), "-V, --version", "show the version")
+  const root = newCommand(
+    "palyrad",
+    "The daemon that reaches your other machines: pairs them, queues work, dispatches it.",
+    [
+      { command: "palyrad run", explanation: "start it here" },
+      { command: "palyrad pairing code", explanation: "then, in another terminal: pair a machine" },
+      { command: "palyrad nodes invoke laptop system.health", explanation: "and have it do something" },
+    ],
+  )
     .addCommand(runCommand())
     .addCommand(initCommand())
     .addCommand(statusCommand())
@@ -25,4 +33,7 @@ export function palyradCli() {
     .addCommand(nodesCommand())
     .addCommand(requestsCommand())
     .addCommand(configCommand());
+  for (const command of serviceCommands()) root.addCommand(command);
+  addCompletions(root, DAEMON_SETTINGS.settings);
+  return addHelp(addVersion(root), MANUAL);
 }

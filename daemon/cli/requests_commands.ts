@@ -1,3 +1,5 @@
+import type { RequestView } from "../../proto/gen/admin.ts";
+import type { Progress } from "../../proto/gen/node.ts";
 import { newCommand } from "../../transport/program/cli_command.ts";
 import { reportLine } from "../../transport/program/cli_output.ts";
 import { MAX_LIST_ENTRIES } from "../list_page.ts";
@@ -5,7 +7,7 @@ import { withAdmin } from "./admin_connection.ts";
 import { parseCount } from "./count.ts";
 import { daemonCommand } from "./daemon_command.ts";
 import { paintState, printFields, printTable } from "./print_table.ts";
-import { printView } from "./print_view.ts";
+import { printForeign, printView } from "./print_view.ts";
 import { timeText } from "./time_text.ts";
 
 const utf8 = new TextDecoder();
@@ -15,6 +17,7 @@ export function requestsCommand() {
   return newCommand("requests", "What nodes were asked to do, and how it ended.")
     .addCommand(listCommand())
     .addCommand(showCommand())
+    .addCommand(watchCommand())
     .addCommand(cancelCommand());
 }
 
@@ -86,6 +89,32 @@ function showCommand() {
         ]);
       });
     });
+}
+
+function watchCommand() {
+  return daemonCommand("watch", "Show how a request stands, and each change and progress of it until its end.", [
+    { command: "palyrad requests watch 01M84QNGJ907HECH4JTCE6GMW7 --json", explanation: "one JSON document a line" },
+  ])
+    .argument("<request>", "request id")
+    .action(async (requestId, options) => {
+      await withAdmin(options, async (admin) => {
+        for await (const { event } of admin.watch({ requestId })) {
+          if (event?.$case === "state") showState(event.value, options.json ?? false);
+          if (event?.$case === "progress") showProgress(event.value, options.json ?? false);
+        }
+      });
+    });
+}
+
+function showState(request: RequestView, json: boolean): void {
+  if (json) return printView({ event: "state", request });
+  const error = request.error === "" ? "" : `: ${request.error} [${request.errorCode}]`;
+  printForeign(`${request.state}${error}`);
+}
+
+function showProgress({ payloadJson }: Progress, json: boolean): void {
+  if (json) return printView({ event: "progress", payloadJson });
+  printForeign(`progress ${utf8.decode(payloadJson)}`);
 }
 
 function cancelCommand() {

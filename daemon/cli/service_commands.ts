@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { type CliCommand } from "../../transport/program/cli_command.ts";
+import type { CliCommand } from "../../transport/program/cli_command.ts";
 import { locateConfigFile } from "../../transport/program/config_file.ts";
 import {
   installCommand,
@@ -24,12 +24,13 @@ const HOST: ServiceHost = {
       stateFolder,
       configFile: dirname(path) === stateFolder ? undefined : path,
       logFile,
+      readFolders: [],
       variables: variablesIn(entries),
-      startsPrograms: false,
     };
   },
   // A new state folder is made at the first start.
   requireFit: () => Promise.resolve(),
+  startsPrograms: () => Promise.resolve(false),
   findProcess: findDaemonProcess,
 };
 

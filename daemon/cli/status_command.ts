@@ -1,5 +1,13 @@
+import { PalyraError } from "../../identity/palyra_error.ts";
 import type { ListenerView } from "../../proto/gen/admin.ts";
 import { print } from "../../transport/program/cli_output.ts";
+import {
+  readServiceReport,
+  type ServiceReport,
+  serviceReportJson,
+  serviceReportText,
+} from "../../transport/program/service/service_report.ts";
+import { stateRoot } from "../../transport/program/state_folder.ts";
 import { withAdmin } from "./admin_connection.ts";
 import { daemonCommand } from "./daemon_command.ts";
 import { printFields } from "./print_table.ts";
@@ -11,9 +19,10 @@ export function statusCommand() {
   return daemonCommand("status", "Show whether the daemon runs and how it stands.", [
     { command: "palyrad status --json", explanation: "for programs; exit code 4 when it cannot be reached" },
   ]).action(async (options) => {
+    const service = await readServiceReport("palyrad", stateRoot({ flag: options.stateRoot }));
     await withAdmin(options, async (admin) => {
       const status = await admin.getStatus({});
-      if (options.json) return printView(status);
+      if (options.json) return printView({ ...status, service: serviceReportJson(service) });
       printFields([
         ["version", `${status.version} on Deno ${status.denoVersion}`],
         ["started", timeText(status.startedAtUnixMs)],
@@ -25,11 +34,24 @@ export function statusCommand() {
         ["requests", `${status.requestsQueued} queued, ${status.requestsInFlight} running`],
         ["pairing", `${status.pairingCodesLive} codes live, ${status.pairingRequestsPending} devices waiting`],
       ]);
+      if (service !== undefined) printFields([["service", serviceReportText(service)]]);
       for (const listener of status.listeners) {
         print(`${listener.name.padEnd(15)}  ${listener.serving ? trafficOf(listener) : listener.detail}`);
       }
+    }).catch((error: unknown) => {
+      throw explained(error, service);
     });
   });
+}
+
+/** Whose service is installed wants to know how that stands when the daemon is not there. */
+function explained(error: unknown, service: ServiceReport | undefined): unknown {
+  if (service === undefined || !(error instanceof PalyraError) || error.code !== "daemon_unreachable") return error;
+  return new PalyraError(
+    error.code,
+    `The daemon does not answer. Its service: ${serviceReportText(service)}. Start it with \`palyrad start\`.`,
+    { cause: error },
+  );
 }
 
 /** Where a listener is reached, by how many, and what it has refused. */

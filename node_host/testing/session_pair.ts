@@ -10,6 +10,7 @@ interface Codec<Message> {
 
 /** One end of a session in memory. Messages go through their wire form and arrive in order, in a later turn. */
 class MemoryEnd<Outgoing, Incoming> implements Session<Outgoing, Incoming> {
+  readonly receivedAt = undefined;
   readonly transport: TransportName;
   readonly remoteAddress = "192.0.2.1:7444";
   readonly peer = { fingerprint: fingerprintOf(new Uint8Array(1)), der: new Uint8Array(1) };

@@ -81,7 +81,7 @@ export class InProcessNode implements AsyncDisposable {
   }
 
   /** Resolves when a status `matches`, looking at those told from number `from` on. */
-  async status(matches: (status: ConnectionStatus) => boolean, from: number = 0): Promise<ConnectionStatus> {
+  async status(matches: (status: ConnectionStatus) => boolean, from = 0): Promise<ConnectionStatus> {
     for (;;) {
       const found = this.statuses.slice(from).find(matches);
       if (found !== undefined) return found;

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The two executables, as they stand in this checkout. */
@@ -25,10 +26,23 @@ export interface Finished {
   readonly stderr: string;
 }
 
+/** Names a folder with programs that were built, which are then tested in the place of the sources. */
+export const BUILT_PROGRAMS_VARIABLE = "PALYRA_TEST_PROGRAMS";
+
+const builtPrograms = Deno.env.get(BUILT_PROGRAMS_VARIABLE);
+
+/** Whether programs that were built are tested: they have the permissions of a release, and not all. */
+export const TESTS_BUILT_PROGRAMS: boolean = builtPrograms !== undefined;
+
 function command(program: ProgramName, args: readonly string[], options: ProgramOptions): Deno.Command {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", "-A", MAIN[program], ...args],
+  const [executable, leading] = builtPrograms === undefined
+    ? [Deno.execPath(), ["run", "--quiet", "--no-prompt", "-A", MAIN[program]]]
+    : [join(builtPrograms, program), []];
+  return new Deno.Command(executable, {
+    args: [...leading, ...args],
     env: { NO_COLOR: "1", PALYRA_STATE_ROOT: options.stateRoot, ...options.env },
+    // Who downloads a program may have nothing around it.
+    clearEnv: TESTS_BUILT_PROGRAMS,
     stdin: options.input === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",

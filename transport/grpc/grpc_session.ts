@@ -2,9 +2,14 @@ import type { Readable, Writable } from "node:stream";
 import { BaseSession, type OutgoingMessage } from "../base_session.ts";
 import type { PeerCertificate } from "../session.ts";
 
+/** What a message costs beside its bytes while it waits in grpc-js. */
+const MESSAGE_OVERHEAD_BYTES = 256;
+
 /** What both ends of a session over one bidirectional gRPC call have in common. */
 export abstract class GrpcSession<Outgoing, Incoming, Chunk> extends BaseSession<Outgoing, Incoming, Chunk> {
   readonly transport = "grpc";
+  /** grpc-js tells of whole messages only. */
+  readonly receivedAt = undefined;
   readonly remoteAddress: string;
   readonly #stream: Readable & Writable;
   #backlogBytes = 0;
@@ -22,8 +27,10 @@ export abstract class GrpcSession<Outgoing, Incoming, Chunk> extends BaseSession
   }
 
   protected override write({ chunk, bytes }: OutgoingMessage<Chunk>): void {
-    this.#backlogBytes += bytes;
-    this.#stream.write(chunk, () => this.#backlogBytes -= bytes);
+    // However small it is, a message that waits costs some memory.
+    const cost = bytes + MESSAGE_OVERHEAD_BYTES;
+    this.#backlogBytes += cost;
+    this.#stream.write(chunk, () => this.#backlogBytes -= cost);
   }
 
   protected override startReading(): void {

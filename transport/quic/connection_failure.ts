@@ -39,17 +39,39 @@ const CLIENT_ALERTS: Readonly<Record<number, ReasonCode>> = {
   [TLS_ALERT.noApplicationProtocol]: "protocol_mismatch",
 };
 
-/** Why a client's connection could not be made, or was closed: what a dialer rejects with. */
-export function dialFailure(close: QuicClose): PalyraError {
+/**
+ * What a daemon can say before the handshake has shown that it is the daemon. Anybody on the way can say it in its place,
+ * so nothing is believed that would keep this machine from trying again.
+ */
+const SAID_BY_ANYBODY: readonly ReasonCode[] = [
+  "connection_limit",
+  "rate_limited",
+  "shutting_down",
+  "protocol_mismatch",
+];
+
+/**
+ * Why a client's connection could not be made, or was closed: what a dialer rejects with.
+ *
+ * @param established Whether the handshake was complete on the client's side: before, the peer may be anybody.
+ */
+export function dialFailure(close: QuicClose, established: boolean): PalyraError {
   if (close.by === "local" && isTlsAlert(close)) return untrustedDaemon(close);
-  const code = close.by === "network" ? "daemon_unreachable" : reasonOf(close) ?? "daemon_unreachable";
-  return new PalyraError(code, SENTENCES[code] ?? UNREACHABLE, { cause: describeClose(close) });
+  const said = close.by === "network" ? undefined : reasonOf(close);
+  const believed = said !== undefined && (established || close.by === "local" || SAID_BY_ANYBODY.includes(said));
+  const reason = believed ? said : undefined;
+  const message = reason === undefined ? UNREACHABLE : SENTENCES[reason] ?? REFUSED;
+  return new PalyraError(reason ?? "daemon_unreachable", message, { cause: describeClose(close) });
 }
 
-/** How a session ended whose connection ended with `close`. */
-export function sessionEnd(close: QuicClose): SessionEnd {
+/**
+ * How a session ended whose connection ended with `close`, on one side of it. A node believes the reasons of its daemon; a
+ * daemon does not have a node say what the daemon has done.
+ */
+export function sessionEnd(close: QuicClose, side: "client" | "server"): SessionEnd {
   const reason = reasonOf(close);
-  if (close.by !== "network" && reason !== undefined) {
+  const believed = close.by === "local" || close.by === "peer" && side === "client";
+  if (close.by !== "network" && believed && reason !== undefined) {
     return { by: close.by, code: reason, message: SENTENCES[reason] ?? LOST, cause: describeClose(close) };
   }
   return { by: "network", code: "connection_lost", message: LOST, cause: describeClose(close) };
@@ -58,7 +80,8 @@ export function sessionEnd(close: QuicClose): SessionEnd {
 /** Why a server did not let a connection in; for its log. */
 export function refusedHandshake(close: QuicClose): PalyraError {
   const cause = describeClose(close);
-  const reason = reasonOf(close);
+  // A stranger's words say nothing; its TLS alert does.
+  const reason = reasonOf(close.by === "local" ? close : { ...close, reason: "" });
   switch (reason) {
     case "certificate_missing":
       return new PalyraError(reason, "The peer showed no client certificate. It must be paired first.", { cause });
@@ -78,6 +101,10 @@ export function refusedHandshake(close: QuicClose): PalyraError {
       return new PalyraError(reason, "The handshake was not complete in time.", { cause });
     case "message_too_large":
       return new PalyraError(reason, "The peer sent more than a handshake needs before it was complete.", { cause });
+    case "rate_limited":
+      return new PalyraError(reason, "Too many handshakes were unfinished, and this one gave way to another.", {
+        cause,
+      });
     default:
       return new PalyraError("connection_lost", "The peer broke off the handshake.", { cause });
   }
@@ -91,6 +118,7 @@ export function describeClose({ by, application, code, reason }: QuicClose): str
 }
 
 const UNREACHABLE = "The daemon does not answer over QUIC. Check that it runs and that the network lets UDP through.";
+const REFUSED = "The daemon refused the connection. Its log says why.";
 const LOST = "The connection was lost.";
 
 function reasonOf(close: QuicClose): ReasonCode | undefined {

@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
 
-/** Length of the connection ids that this endpoint chooses; its short headers are read with it. */
-export const CONNECTION_ID_BYTES = 20;
+/**
+ * Length of the connection ids that this endpoint chooses; its short headers are read with it. Two of them, a client's of
+ * up to 20 bytes and all else that a server says of itself must fit into the 128 bytes that quiche 0.18 has for it.
+ */
+export const CONNECTION_ID_BYTES = 8;
 
 /** Longest connection id of QUIC version 1 (RFC 9000, section 17.2). */
 const MAX_CONNECTION_ID_BYTES = 20;

@@ -1,4 +1,3 @@
-import type { EventGapError } from "../event_gap_error.ts";
 import type { UnixMs } from "../../identity/unix_ms.ts";
 import type { PeerCertificate } from "../session.ts";
 
@@ -16,7 +15,7 @@ export interface DeviceEvent {
  * Reads the durable event log of the device with that certificate, from the entry after number `after` on (undefined: from the oldest
  * that is kept), and goes on with new entries until `signal` aborts. Pulled: what the reader does not take costs nothing.
  *
- * Throws {@linkcode EventGapError} when entries after `after` are no longer kept.
+ * Throws an `EventGapError` when entries after `after` are no longer kept.
  */
 export type ReadDeviceEvents = (
   peer: PeerCertificate,

@@ -18,17 +18,20 @@ export interface FrameHandler {
 export class FrameStream implements StreamOwner {
   readonly #stream: QuicStream;
   readonly #reader: FrameReader;
+  readonly #maxFrameBytes: number;
   #handler: FrameHandler | undefined;
   /** Came together with a frame at which the handler stopped to read. */
   #waiting: Uint8Array[] = [];
   /** Came while nobody was reading. */
   #end: FrameStreamEnd | undefined;
   #owned = false;
+  #delivering = false;
 
   /** `maxFrameBytes`: the longest payload that is taken. */
   constructor(stream: QuicStream, maxFrameBytes: number) {
     this.#stream = stream;
     this.#reader = new FrameReader(maxFrameBytes);
+    this.#maxFrameBytes = maxFrameBytes;
   }
 
   /** Bytes that were written and have not been taken by the native library yet. */
@@ -36,17 +39,10 @@ export class FrameStream implements StreamOwner {
     return this.#stream.unsentBytes;
   }
 
-  /** Gives what comes to `handler` from now on. */
+  /** Gives what comes to `handler` from now on, and first what has come already. */
   read(handler: FrameHandler): void {
     this.#handler = handler;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#deliver(waiting);
-    if (this.#handler === undefined) return;
-    if (this.#end !== undefined) return handler.onEnd(this.#end);
-    if (this.#owned) return this.#stream.resume();
-    this.#owned = true;
-    this.#stream.own(this);
+    this.#deliver();
   }
 
   /** Lets the peer wait until {@linkcode read} is called again. */
@@ -60,7 +56,21 @@ export class FrameStream implements StreamOwner {
     this.#stream.write(frame, options);
   }
 
-  /** Gives up both directions; the handler hears nothing more. */
+  /** Queues the last frame on a stream that the peer has opened, and reads no more; the handler hears nothing more. */
+  finish(frame: Uint8Array): void {
+    this.#handler = undefined;
+    this.#stream.write(frame, { fin: true });
+    this.#passOver();
+  }
+
+  /** Gives up a stream that the peer has opened; the handler hears nothing more. */
+  abandon(code: number): void {
+    this.#handler = undefined;
+    this.#stream.resetWriting(code);
+    this.#passOver();
+  }
+
+  /** Gives up both directions of a stream that this side has opened; the handler hears nothing more. */
   reset(code: number): void {
     this.#handler = undefined;
     this.#stream.reset(code);
@@ -76,11 +86,12 @@ export class FrameStream implements StreamOwner {
     try {
       payloads = this.#reader.push(bytes);
     } catch (thrown) {
-      this.#stream.stopReading(APPLICATION_CODE.frameTooLarge);
+      this.#passOver();
       this.#over({ kind: "broken", error: PalyraError.from(thrown) });
       return;
     }
-    this.#deliver(payloads);
+    this.#waiting.push(...payloads);
+    this.#deliver();
   }
 
   onEnd(end: StreamEnd): void {
@@ -91,15 +102,37 @@ export class FrameStream implements StreamOwner {
     this.#handler?.onDrained?.();
   }
 
-  #over(end: FrameStreamEnd): void {
-    if (this.#handler === undefined) this.#end = end;
-    else this.#handler.onEnd(end);
+  #passOver(): void {
+    this.#stream.passOver(this.#maxFrameBytes, APPLICATION_CODE.frameTooLarge);
   }
 
-  #deliver(payloads: readonly Uint8Array[]): void {
-    for (const payload of payloads) {
-      if (this.#handler === undefined) this.#waiting.push(payload);
-      else this.#handler.onFrame(payload);
+  #over(end: FrameStreamEnd): void {
+    this.#end = end;
+    this.#deliver();
+  }
+
+  /** Hands out what waits, in order, to whoever reads; called again from within, it leaves that to the call it is in. */
+  #deliver(): void {
+    if (this.#delivering) return;
+    this.#delivering = true;
+    try {
+      for (let payload = this.#next(); payload !== undefined; payload = this.#next()) this.#handler?.onFrame(payload);
+    } finally {
+      this.#delivering = false;
     }
+    if (this.#handler === undefined) return;
+    if (this.#end !== undefined) return this.#tellEnd(this.#end);
+    if (this.#owned) return this.#stream.resume();
+    this.#owned = true;
+    this.#stream.own(this);
+  }
+
+  #next(): Uint8Array | undefined {
+    return this.#handler === undefined ? undefined : this.#waiting.shift();
+  }
+
+  #tellEnd(end: FrameStreamEnd): void {
+    this.#end = undefined;
+    this.#handler?.onEnd(end);
   }
 }

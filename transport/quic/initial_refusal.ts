@@ -86,7 +86,10 @@ function connectionClose(code: number, reason: string): Uint8Array {
 /** RFC 9001, section 5.4: the sample is taken four bytes after the packet number begins. */
 function protectHeader(packet: Uint8Array, packetNumberAt: number, headerKey: Uint8Array): void {
   const sample = packet.subarray(packetNumberAt + 4, packetNumberAt + 20);
-  const mask = createCipheriv("aes-128-ecb", headerKey, null).setAutoPadding(false).update(sample);
+  const cipher = createCipheriv("aes-128-ecb", headerKey, null).setAutoPadding(false);
+  const mask = cipher.update(sample);
+  // Without it the native cipher is kept.
+  cipher.final();
   packet[0] = (packet[0] ?? 0) ^ ((mask[0] ?? 0) & 0x0f);
   for (let index = 0; index < PACKET_NUMBER_BYTES; index++) {
     packet[packetNumberAt + index] = (packet[packetNumberAt + index] ?? 0) ^ (mask[1 + index] ?? 0);

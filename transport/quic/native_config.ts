@@ -22,6 +22,12 @@ const MAX_RECEIVED_DATAGRAM_BYTES = 1_500;
 const STREAM_WINDOW_BYTES: number = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: number = 4 * 1024 * 1024;
 
+/**
+ * Addresses that a peer may have in the life of one connection, one after the other. quiche 0.18 keeps what it knows of each,
+ * and takes connection ids of the peer up to the same number; a change beyond it breaks the connection off.
+ */
+const MAX_PEER_ADDRESSES = 32;
+
 const SIGNATURE_ALGORITHMS = "ed25519:ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:rsa_pss_rsae_sha256";
 
 /**
@@ -57,6 +63,7 @@ export function nativeConfig(
   config.setMaxStreamWindow(STREAM_WINDOW_BYTES);
   config.setInitialMaxStreamsBidi(limits.maxBidirectionalStreams);
   config.setInitialMaxStreamsUni(limits.maxUnidirectionalStreams);
+  config.setActiveConnectionIdLimit(MAX_PEER_ADDRESSES);
   config.grease(true);
   return config;
 }

@@ -13,7 +13,7 @@ import { type QuicClose, QuicConnection, type QuicConnectionEvents } from "./qui
 import { QuicEndpoint } from "./quic_endpoint.ts";
 import type { QuicStream } from "./quic_stream.ts";
 import { quicLimits, type QuicTransportLimits } from "./quic_transport_limits.ts";
-import { type Host, quiche } from "./quiche_addon.ts";
+import { type Host, type NativeConfig, type NativeConnection, quiche } from "./quiche_addon.ts";
 
 /** Where a {@linkcode QuicClient} connects to, and as whom. */
 export interface QuicClientOptions {
@@ -45,11 +45,14 @@ export class QuicClient implements QuicConnectionEvents {
     const config = nativeConfig(material, this.#limits);
     // What is addressed to no connection may be the daemon's word that it does not know this one any more.
     this.#endpoint = QuicEndpoint.bind(isIPv6(address.host) ? "::" : "0.0.0.0", 0, (datagram, from) => {
-      if (!hasLongHeader(datagram)) this.#connection.receive(datagram, from);
+      const isDaemon = from.host === address.host && from.port === address.port;
+      if (isDaemon && !hasLongHeader(datagram) && this.#connection.isEstablished) {
+        this.#connection.receive(datagram, from);
+      }
     });
     const id = newConnectionId();
     this.#connection = new QuicConnection({
-      native: quiche().Connection.connect(DAEMON_SERVER_NAME, id, this.#endpoint.local, address, config),
+      native: this.#connectNative(id, config),
       side: "client",
       id: id.toHex(),
       remote: address,
@@ -111,11 +114,12 @@ export class QuicClient implements QuicConnectionEvents {
   /** Why the connection is over, as a dialer says it; undefined while it is not. */
   get failure(): PalyraError | undefined {
     const { closed } = this.#connection;
-    return closed === undefined ? undefined : dialFailure(closed);
+    return closed === undefined ? undefined : dialFailure(closed, this.#connection.isEstablished);
   }
 
-  /** A new stream for one request; throws `stream_limit` and `connection_lost`. */
+  /** A new stream for one request; throws `stream_limit`, and why the connection is over if it is. */
   openFrames(): FrameStream {
+    if (this.failure !== undefined) throw this.failure;
     return new FrameStream(this.#connection.openStream(), this.#limits.maxFrameBytes);
   }
 
@@ -137,6 +141,8 @@ export class QuicClient implements QuicConnectionEvents {
           "address; if the daemon's certificate was renewed, pin the new one.",
       ),
     );
+    // First the end of the handshake: without it the daemon could not read why it is left.
+    this.#connection.flush();
     const code = TLS_ALERT_BASE + TLS_ALERT.badCertificate;
     this.#connection.close({ application: false, code, reason: "" });
   }
@@ -146,9 +152,23 @@ export class QuicClient implements QuicConnectionEvents {
   }
 
   onClosed(close: QuicClose): void {
-    this.#established.reject(dialFailure(close));
+    this.#established.reject(dialFailure(close, this.#connection.isEstablished));
     // The close itself leaves with the flush that follows in this turn.
     setImmediate(() => this.#ended.resolve(close));
+  }
+
+  #connectNative(id: Uint8Array, config: NativeConfig): NativeConnection {
+    const { address } = this.#options;
+    try {
+      return quiche().Connection.connect(DAEMON_SERVER_NAME, id, this.#endpoint.local, address, config);
+    } catch (cause) {
+      void this.#endpoint.close();
+      throw new PalyraError(
+        "daemon_unreachable",
+        `QUIC cannot connect to ${formatEndpoint(address)}. Check the daemon's address.`,
+        { cause },
+      );
+    }
   }
 }
 

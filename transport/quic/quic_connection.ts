@@ -1,3 +1,4 @@
+import { getLogger } from "@logtape/logtape";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import { fingerprintOf } from "../../identity/fingerprint.ts";
 import { formatRemoteAddress } from "../remote_address.ts";
@@ -7,6 +8,8 @@ import { APPLICATION_CODE, TRANSPORT_CODE } from "./quic_code.ts";
 import type { QuicTransportLimits } from "./quic_transport_limits.ts";
 import { QuicStream, type StreamHost } from "./quic_stream.ts";
 import type { Host, NativeConnection } from "./quiche_addon.ts";
+
+const logger = getLogger(["palyra", "transport", "quic"]);
 
 /** Up to so many streams it is cheaper to ask each than to have the native library list them. */
 const FEW_STREAMS = 16;
@@ -76,6 +79,7 @@ export class QuicConnection implements StreamHost {
   #close: QuicClose | undefined;
   #scheduled = false;
   #received = false;
+  #receivedAt = 0;
   #dropped = false;
   #handshakeBytes = 0;
   #peer: PeerCertificate | undefined;
@@ -124,6 +128,11 @@ export class QuicConnection implements StreamHost {
     return this.#peer;
   }
 
+  /** When a datagram of this connection last came, by `performance.now()`. */
+  get receivedAt(): number {
+    return this.#receivedAt;
+  }
+
   /** Streams that are open. */
   get streamCount(): number {
     return this.#streams.size;
@@ -163,6 +172,7 @@ export class QuicConnection implements StreamHost {
       // It closes itself when that was an offence; otherwise the datagram is none of its own.
     }
     this.#received = true;
+    this.#receivedAt = performance.now();
     if (from.port !== this.#remote.port || from.host !== this.#remote.host) this.#followPeer();
     this.schedule();
   }
@@ -175,16 +185,22 @@ export class QuicConnection implements StreamHost {
 
   /** Gives what has come to whom it concerns. Called by the endpoint. */
   workOff(): void {
-    if (!this.#received) return;
-    this.#received = false;
-    this.#workOffReceived();
+    this.#guarded(() => {
+      if (!this.#received) return;
+      this.#received = false;
+      this.#workOffReceived();
+    });
   }
 
   /** Sends what is to be sent. Called by the endpoint. */
   flush(): void {
-    if (this.#dropped) return;
     this.#scheduled = false;
     this.workOff();
+    this.#guarded(() => this.#flush());
+  }
+
+  #flush(): void {
+    if (this.#dropped) return;
     if (this.#close === undefined) { for (const stream of this.#streams.values()) stream.flush(); }
     this.#send();
     this.#noticeClose();
@@ -205,8 +221,9 @@ export class QuicConnection implements StreamHost {
 
   /** Drops it without a word and frees its timers. */
   drop(): void {
-    this.#settle({ by: "local", application: true, code: APPLICATION_CODE.done, reason: "" });
+    if (this.#dropped) return;
     this.#dropped = true;
+    this.#settle({ by: "local", application: true, code: APPLICATION_CODE.done, reason: "" });
     clearTimeout(this.#transportTimer);
     this.#host.released(this);
   }
@@ -239,8 +256,7 @@ export class QuicConnection implements StreamHost {
 
   /** Before anything is sent: then the native library forgets why the peer stopped. */
   #noticeStopped(): void {
-    if (this.#streams.size <= FEW_STREAMS) { for (const stream of [...this.#streams.values()]) stream.checkStopped(); }
-    else for (const id of this.native.writable()) this.#streams.get(id)?.checkStopped();
+    for (const stream of [...this.#streams.values()]) stream.checkStopped();
   }
 
   #establish(): void {
@@ -248,7 +264,7 @@ export class QuicConnection implements StreamHost {
     clearTimeout(this.#handshakeTimer);
     if (this.side === "client") {
       this.#keepAliveTimer = setInterval(() => {
-        this.native.sendAckEliciting();
+        this.#guarded(() => this.native.sendAckEliciting());
         this.schedule();
       }, this.#limits.keepAliveMs);
     } else {
@@ -294,7 +310,10 @@ export class QuicConnection implements StreamHost {
     const localError = this.native.localError();
     if (localError !== null) return this.#settle({ by: "local", ...closeOf(localError) });
     if (this.native.isClosed()) {
-      this.#settle({ by: "network", application: false, code: TRANSPORT_CODE.noError, reason: "idle_timeout" });
+      const reason = this.native.isTimedOut()
+        ? "idle_timeout"
+        : "the other side does not know this connection any more";
+      this.#settle({ by: "network", application: false, code: TRANSPORT_CODE.noError, reason });
     }
   }
 
@@ -313,7 +332,7 @@ export class QuicConnection implements StreamHost {
     this.#transportTimer = setTimeout(() => {
       this.#transportTimer = undefined;
       this.#transportTimerDue = Infinity;
-      this.native.onTimeout();
+      this.#guarded(() => this.native.onTimeout());
       this.flush();
     }, inMs + 1);
   }
@@ -358,9 +377,28 @@ export class QuicConnection implements StreamHost {
     clearTimeout(this.#streamlessTimer);
     const streams = [...this.#streams.values()];
     this.#streams.clear();
-    for (const stream of streams) stream.connectionClosed();
     this.#ended.resolve(close);
-    this.#events.onClosed(close, this);
+    try {
+      for (const stream of streams) stream.connectionClosed();
+    } catch (error) {
+      logger.error("The owner of a QUIC stream failed at its end: {error}", { error });
+    }
+    try {
+      this.#events.onClosed(close, this);
+    } catch (error) {
+      logger.error("The owner of a QUIC connection failed at its end: {error}", { error });
+    }
+  }
+
+  /** A fault in the work of one connection ends that connection, and neither the process nor the others. */
+  #guarded(work: () => void): void {
+    if (this.#dropped) return;
+    try {
+      work();
+    } catch (error) {
+      logger.error("A QUIC connection failed and is dropped: {error}", { error, remoteAddress: this.remoteAddress });
+      this.drop();
+    }
   }
 }
 

@@ -6,6 +6,8 @@ export interface QuicCounters {
   readonly accepted: number;
   /** Connections that are open. */
   readonly open: number;
+  /** Connections that something is kept of: the open ones, those in their handshake and those that are closing. */
+  readonly held: number;
   /** Connections and requests that were refused, by reason. */
   readonly refused: ReadonlyMap<ReasonCode, number>;
   readonly datagramsReceived: number;

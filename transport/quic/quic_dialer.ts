@@ -71,7 +71,7 @@ export class QuicDialer implements SessionDialer {
 
   async #dial(signal: AbortSignal): Promise<NodeSession> {
     const { endpoint, material } = this.#options;
-    const addresses = await addressesOf(endpoint);
+    const addresses = await unlessAborted(addressesOf(endpoint), signal);
     const client = await firstOf(addresses, (address, stop) => {
       return QuicClient.connect({ address, material: material() }, stop);
     }, signal);
@@ -88,6 +88,7 @@ async function addressesOf({ host, port }: Endpoint): Promise<Host[]> {
   if (isIP(host) !== 0) return [{ host, port }];
   try {
     const found = await lookup(host, { all: true });
+    if (found.length === 0) throw new Error("the name has no address");
     return found.slice(0, MAX_ADDRESSES).map(({ address }) => ({ host: address, port }));
   } catch (cause) {
     throw new PalyraError(
@@ -95,6 +96,21 @@ async function addressesOf({ host, port }: Endpoint): Promise<Host[]> {
       "The daemon's host name does not resolve to an address. Check the name and this machine's DNS.",
       { cause },
     );
+  }
+}
+
+/** `work`, or `cancelled` at once when the signal fires: a resolver that does not answer knows no signals. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const giveUp = () => reject(new PalyraError("cancelled", "Connecting was given up.", { cause: signal.reason }));
+  signal.addEventListener("abort", giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  // Nobody looks at it any more when the other one has been quicker.
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
   }
 }
 
@@ -152,6 +168,8 @@ function firstAnswer(client: QuicClient, frames: FrameStream, signal: AbortSigna
       }
     },
     onEnd: (end) => {
+      // The answer may still be on its way when the daemon wants nothing more itself.
+      if (end.kind === "stopped") return;
       if (end.kind === "broken") reject(end.error);
       else reject(client.failure ?? new PalyraError("connection_lost", "The daemon ended the stream. Try again."));
     },

@@ -37,6 +37,10 @@ export class QuicEndpoint implements ConnectionHost {
     return this.#connections.values();
   }
 
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
   /** Takes up a connection. */
   add(connection: QuicConnection): void {
     this.#connections.set(connection.id, connection);

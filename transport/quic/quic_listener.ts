@@ -1,9 +1,11 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { Fingerprint } from "../../identity/fingerprint.ts";
+import type { ReasonCode } from "../../identity/reason_code.ts";
 import { type PeerSource, peerSource } from "../peer_source.ts";
 import { formatRemoteAddress } from "../remote_address.ts";
 import type { ServerTlsMaterial } from "../server_tls_material.ts";
-import type { Authorize } from "../session.ts";
+import type { Authorize, PeerCertificate } from "../session.ts";
 import { SourceQuota } from "../source_quota.ts";
 import {
   MAX_UNFINISHED_HANDSHAKES,
@@ -41,6 +43,8 @@ export interface QuicListenerOptions {
   readonly onStream: (stream: QuicStream, connection: QuicConnection) => void;
   /** Hears of each connection that was not let in; to be logged. */
   readonly onRefused: (remoteAddress: string, refusal: PalyraError) => void;
+  /** Defaults to {@linkcode peerSource}; for tests, which have one machine. */
+  readonly sourceOf?: typeof peerSource;
 }
 
 /** The smallest datagram that may begin a connection (RFC 9000, section 14.1); what is smaller is not answered. */
@@ -71,10 +75,10 @@ export class QuicListener implements QuicConnectionEvents {
   #closed: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
 
-  private constructor(options: QuicListenerOptions) {
+  private constructor(options: QuicListenerOptions, identity: QuicIdentity) {
     this.#options = options;
     const limits = this.#limits = options.limits;
-    this.#identity = identityOf(options.tls);
+    this.#identity = identity;
     this.#resets = new StatelessResets(options.resetKey);
     this.#rate = new HandshakeRateLimiter(limits.handshakeRate);
     this.#admitted = new SourceQuota(limits.maxConnections, limits.maxConnectionsPerPeer);
@@ -89,16 +93,12 @@ export class QuicListener implements QuicConnectionEvents {
     this.#endpoint = QuicEndpoint.bind(options.hostname, options.port, (datagram, from) => this.#begin(datagram, from));
   }
 
-  /** Listens. Throws `listen_failed`, and `unsupported` where there is no QUIC; nothing listens then. */
+  /**
+   * Listens. Throws `listen_failed`, `state_damaged` for certificates that could serve nobody, and `unsupported` where there
+   * is no QUIC; nothing listens then.
+   */
   static start(options: QuicListenerOptions): QuicListener {
-    try {
-      // Certificates that the native library does not take are found now, not at the first connection.
-      nativeConfig(identityOf(options.tls), options.limits);
-    } catch (cause) {
-      if (cause instanceof PalyraError) throw cause;
-      throw new PalyraError("state_damaged", "The daemon's certificate or key cannot be used for QUIC.", { cause });
-    }
-    return new QuicListener(options);
+    return new QuicListener(options, usableIdentity(options.tls, options.limits));
   }
 
   /** Where it listens. */
@@ -112,6 +112,11 @@ export class QuicListener implements QuicConnectionEvents {
     return this.#admittedPeers.size;
   }
 
+  /** Connections that something is kept of: the open ones, those in their handshake and those that are closing. */
+  get heldCount(): number {
+    return this.#endpoint.connectionCount;
+  }
+
   /** Connections that were let in since the start. */
   get acceptedCount(): number {
     return this.#accepted;
@@ -121,11 +126,12 @@ export class QuicListener implements QuicConnectionEvents {
     return this.#endpoint.counters;
   }
 
-  /** Uses other certificates for new connections; those that are open go on. */
+  /**
+   * Uses other certificates for new connections; those that are open go on. Throws `state_damaged` for certificates that
+   * could serve nobody, and keeps the ones it has.
+   */
   reload(tls: ServerTlsMaterial): void {
-    const identity = identityOf(tls);
-    nativeConfig(identity, this.#limits);
-    this.#identity = identity;
+    this.#identity = usableIdentity(tls, this.#limits);
   }
 
   /** Closes every connection made with this certificate, at once, and tells its peer that it was revoked. */
@@ -206,11 +212,20 @@ export class QuicListener implements QuicConnectionEvents {
     if (peer === undefined) {
       return new PalyraError("certificate_missing", "The peer showed no client certificate. It must be paired first.");
     }
-    const refusal = this.#options.authorize(peer);
+    const refusal = this.#judge(peer);
     if (refusal !== undefined) return refusal;
     if (!this.#admitted.take(peer.fingerprint)) return this.#tooManyConnections();
     this.#admittedPeers.set(connection, peer.fingerprint);
     return undefined;
+  }
+
+  /** What `authorize` says; a failure of its own refuses too. */
+  #judge(peer: PeerCertificate): PalyraError | undefined {
+    try {
+      return this.#options.authorize(peer);
+    } catch (error) {
+      return PalyraError.from(error);
+    }
   }
 
   /** A datagram that belongs to no connection: perhaps the first of a new one. */
@@ -221,6 +236,8 @@ export class QuicListener implements QuicConnectionEvents {
     const header = parseHeader(datagram);
     if (header === undefined) return;
     const { version, scid, dcid, token } = header;
+    // A Version Negotiation packet, which is never answered (RFC 9000, section 6.1).
+    if (version === 0) return;
     if (!quiche().versionIsSupported(version)) {
       return this.#answer(from, (buffer) => quiche().negotiateVersion(scid, dcid, buffer));
     }
@@ -233,13 +250,14 @@ export class QuicListener implements QuicConnectionEvents {
     if (dcid.length !== CONNECTION_ID_BYTES) return;
     const originalId = this.#tokens.redeem(token, from, dcid);
     if (originalId === undefined) return;
-    const source = peerSource(from.host, this.#endpoint.local.host);
+    const { sourceOf = peerSource } = this.#options;
+    const source = sourceOf(from.host, this.#endpoint.local.host);
     const refusal = this.#refusalBefore(source);
     if (refusal !== undefined) {
       this.#options.onRefused(formatRemoteAddress(from.host, from.port), refusal);
-      return this.#refuse(from, header, refusal);
+      return this.#refuse(from, header, refusal.code);
     }
-    this.#accept(datagram, from, dcid, originalId, source);
+    this.#accept(datagram, from, header, originalId, source);
   }
 
   /** What keeps an address that has proved itself from beginning a handshake now. */
@@ -259,7 +277,8 @@ export class QuicListener implements QuicConnectionEvents {
     );
   }
 
-  #accept(datagram: Uint8Array, from: Host, id: Uint8Array, originalId: Uint8Array, source: PeerSource): void {
+  #accept(datagram: Uint8Array, from: Host, header: InitialHeader, originalId: Uint8Array, source: PeerSource): void {
+    const { dcid: id } = header;
     const config = nativeConfig(this.#identity, this.#limits);
     config.setStatelessResetToken(BigInt(`0x${this.#resets.tokenOf(id).toHex()}`));
     const connection = new QuicConnection({
@@ -271,7 +290,11 @@ export class QuicListener implements QuicConnectionEvents {
       limits: this.#limits,
       events: this,
     });
-    if (!this.#unfinished.begin(connection, source)) return this.#refuseHandshake(connection);
+    if (!this.#unfinished.begin(connection, source)) {
+      this.#refuseHandshake(connection);
+      // It has not received anything yet, so it has no keys to say so itself.
+      return this.#refuse(from, header, "rate_limited");
+    }
     this.#endpoint.add(connection);
     connection.receive(datagram, from);
   }
@@ -283,7 +306,7 @@ export class QuicListener implements QuicConnectionEvents {
   }
 
   /** Tells a client why not, and keeps nothing of it. */
-  #refuse(from: Host, { version, scid, dcid }: InitialHeader, { code }: PalyraError): void {
+  #refuse(from: Host, { version, scid, dcid }: InitialHeader, code: ReasonCode): void {
     const refused = { version, clientId: scid, serverId: dcid };
     const packet = initialRefusal(refused, TRANSPORT_CODE.connectionRefused, code);
     if (packet === undefined) return;
@@ -327,6 +350,25 @@ function parseHeader(datagram: Uint8Array) {
   }
 }
 
-function identityOf({ certificatePem, keyPem, clientCaPem }: ServerTlsMaterial): QuicIdentity {
-  return { caPem: clientCaPem, certificatePem, keyPem };
+/** Throws `state_damaged` for what could serve nobody: the native library takes much of that in silence. */
+function usableIdentity(tls: ServerTlsMaterial, limits: QuicTransportLimits): QuicIdentity {
+  const { certificatePem, keyPem, clientCaPem: caPem } = tls;
+  const identity = { caPem, certificatePem, keyPem };
+  let cause: unknown;
+  try {
+    nativeConfig(identity, limits);
+    for (const pem of caPem) new X509Certificate(pem);
+    if (caPem.length > 0 && new X509Certificate(certificatePem).checkPrivateKey(createPrivateKey(keyPem))) {
+      return identity;
+    }
+  } catch (error) {
+    if (error instanceof PalyraError) throw error;
+    cause = error;
+  }
+  throw new PalyraError(
+    "state_damaged",
+    "The daemon's certificate, key or CA cannot be used for QUIC: they cannot be read, or do not belong " +
+      "together. Restart the daemon; if that does not help, restore its state.",
+    { cause },
+  );
 }

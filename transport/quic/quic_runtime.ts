@@ -1,5 +1,5 @@
 import type { Fingerprint } from "../../identity/fingerprint.ts";
-import type { PalyraError } from "../../identity/palyra_error.ts";
+import { PalyraError } from "../../identity/palyra_error.ts";
 import type { ServerTlsMaterial } from "../server_tls_material.ts";
 import type { Authorize, DaemonSession } from "../session.ts";
 import type { ReadDeviceEvents } from "./device_events.ts";
@@ -43,7 +43,9 @@ export class QuicRuntime {
   readonly #options: QuicRuntimeOptions;
   readonly #limits: QuicTransportLimits;
   readonly #listener: QuicListener;
-  readonly #services: Omit<RequestServices, "openSession">;
+  readonly #services: Omit<RequestServices, "openSession" | "refuseSession">;
+  /** A session has its connection for itself: the end of the one is the end of the other. */
+  readonly #withSession = new WeakSet<QuicConnection>();
   readonly #refusals = new RefusalCounts();
 
   private constructor(options: QuicRuntimeOptions) {
@@ -88,6 +90,7 @@ export class QuicRuntime {
     return {
       accepted: this.#listener.acceptedCount,
       open: this.#listener.connectionCount,
+      held: this.#listener.heldCount,
       refused: this.#refusals.byCode,
       datagramsReceived: received,
       datagramsSent: sent,
@@ -118,9 +121,15 @@ export class QuicRuntime {
     if (peer === undefined || !stream.sends) return stream.reset(APPLICATION_CODE.streamNotServed);
     RequestStream.serve(stream, peer, this.#limits, {
       ...this.#services,
+      refuseSession: () => this.#withSession.has(connection) ? secondSession() : undefined,
       openSession: (frames) => {
+        this.#withSession.add(connection);
         this.#options.onSession(new QuicDaemonSession(connection, frames, peer, this.#limits.maxFrameBytes));
       },
     });
   }
+}
+
+function secondSession(): PalyraError {
+  return new PalyraError("stream_limit", "This connection has had its session. Open another connection for the next.");
 }

@@ -23,7 +23,7 @@ export abstract class QuicSession<Outgoing, Incoming> extends BaseSession<Outgoi
     this.#frames = frames;
     this.#maxFrameBytes = maxFrameBytes;
     // Also while nothing is read.
-    void connection.whenClosed.then((close) => this.over(sessionEnd(close)));
+    void connection.whenClosed.then((close) => this.over(sessionEnd(close, connection.side)));
   }
 
   protected abstract encode(message: Outgoing): Uint8Array;
@@ -36,6 +36,10 @@ export abstract class QuicSession<Outgoing, Incoming> extends BaseSession<Outgoi
 
   get remoteAddress(): string {
     return this.#connection.remoteAddress;
+  }
+
+  get receivedAt(): number {
+    return this.#connection.receivedAt;
   }
 
   protected override outgoing(message: Outgoing): OutgoingMessage<Uint8Array> {

@@ -1,3 +1,5 @@
+import { APPLICATION_CODE } from "./quic_code.ts";
+import { OutgoingBytes } from "./outgoing_bytes.ts";
 import type { NativeConnection } from "./quiche_addon.ts";
 
 /** How a stream ended for its owner. */
@@ -6,12 +8,15 @@ export type StreamEnd =
   | { readonly kind: "finished" }
   /** The other side gave up sending (RESET_STREAM). */
   | { readonly kind: "reset"; readonly code: number }
-  /** The other side wants no more of what this side sends (STOP_SENDING). */
-  | { readonly kind: "stopped"; readonly code: number }
+  /**
+   * The other side wants no more of what this side sends (STOP_SENDING). What it sends itself may still come. The native
+   * library forgets the code when it is done with the stream at once.
+   */
+  | { readonly kind: "stopped"; readonly code: number | undefined }
   /** The connection is over. */
   | { readonly kind: "connection" };
 
-/** Who works with a stream. Nothing is called any more after `onEnd` with anything but `finished`. */
+/** Who works with a stream. Nothing is called any more after `onEnd` with `reset` or `connection`. */
 export interface StreamOwner {
   /** `bytes` are overwritten after the call. */
   onData(bytes: Uint8Array): void;
@@ -32,8 +37,8 @@ export interface StreamHost {
 /** Read into synchronously, by one stream at a time. */
 const READ_BUFFER: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
 
-/** Up to so many bytes are joined to one chunk. */
-const MAX_JOINED_BYTES = 65_536;
+/** How long the rest of what a peer sends is taken after its stream is done with, in milliseconds. */
+const PASS_OVER_MS = 2_000;
 
 const SHUTDOWN_READ = 0;
 const SHUTDOWN_WRITE = 1;
@@ -50,13 +55,14 @@ export class QuicStream {
   readonly sends: boolean;
   readonly #host: StreamHost;
   #owner: StreamOwner | undefined;
-  readonly #unsent: Uint8Array[] = [];
-  #unsentBytes = 0;
+  readonly #unsent = new OutgoingBytes();
   #finishing = false;
   #paused = false;
   /** Nothing more can be sent: the FIN has been taken, or either side gave up, or the stream never had this direction. */
   #sendOver: boolean;
   #receiveOver: boolean;
+  #reading = false;
+  #passOverTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(id: number, host: StreamHost, directions: { readonly sends: boolean; readonly receives: boolean }) {
     this.id = id;
@@ -68,7 +74,7 @@ export class QuicStream {
 
   /** Bytes that were written and not yet taken by the native library. */
   get unsentBytes(): number {
-    return this.#unsentBytes;
+    return this.#unsent.length;
   }
 
   /** Begins to read for `owner`. */
@@ -83,7 +89,7 @@ export class QuicStream {
     this.#paused = true;
   }
 
-  /** Reads again, at once. */
+  /** Reads again, at once; within a call of the owner, after it. */
   resume(): void {
     this.#paused = false;
     this.readable();
@@ -95,7 +101,6 @@ export class QuicStream {
     if (this.#sendOver || this.#finishing) return;
     if (fin && bytes.length === 0) throw new TypeError("a stream is ended with its last bytes, not alone");
     this.#unsent.push(bytes);
-    this.#unsentBytes += bytes.length;
     this.#finishing = fin;
     this.#host.schedule();
   }
@@ -107,7 +112,34 @@ export class QuicStream {
     this.stopReading(code);
   }
 
-  /** Wants nothing more of what the peer sends; writing goes on. */
+  /** Gives up writing and tells the peer `code`. */
+  resetWriting(code: number): void {
+    this.#stopSending(code);
+  }
+
+  /**
+   * Wants nothing more of what the peer sends, and takes it all the same for a moment, until the peer ends its side. A peer
+   * that does not, or sends more than `maxBytes`, is stopped. The owner hears nothing more.
+   *
+   * For streams that the peer has opened: quiche 0.18 does not forget one that was stopped and whose end comes late, and
+   * the peer could open one less for as long as the connection lasts.
+   */
+  passOver(maxBytes: number, code: number): void {
+    let left = maxBytes;
+    this.own({
+      onData: ({ length }) => {
+        left -= length;
+        if (left < 0) this.stopReading(code);
+      },
+      onEnd: () => {},
+    });
+    // Most have ended their side together with their request.
+    if (this.#receiveOver) return;
+    clearTimeout(this.#passOverTimer);
+    this.#passOverTimer = setTimeout(() => this.stopReading(APPLICATION_CODE.done), PASS_OVER_MS);
+  }
+
+  /** Wants nothing more of what the peer sends, and says so; writing goes on. */
   stopReading(code: number): void {
     if (this.#receiveOver) return;
     this.#receiveOver = true;
@@ -117,6 +149,46 @@ export class QuicStream {
 
   /** Gives the owner what has come. Called by the connection. */
   readable(): void {
+    if (this.#reading) return;
+    this.#reading = true;
+    try {
+      this.#read();
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  /** Notices that the peer has stopped reading. Called by the connection, before it sends: then it would be forgotten. */
+  checkStopped(): void {
+    if (this.#sendOver) return;
+    try {
+      this.#host.native.streamCapacity(this.id);
+    } catch (error) {
+      this.#noticeStop(error);
+    }
+  }
+
+  /** Hands the native library as much as it takes. Called by the connection. */
+  flush(): void {
+    if (this.#unsent.length === 0 || this.#sendOver) return;
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#noticeStop(error);
+    }
+  }
+
+  /** The connection is over. Called by it. */
+  connectionClosed(): void {
+    this.#sendOver = this.#receiveOver = true;
+    clearTimeout(this.#passOverTimer);
+    this.#discardUnsent();
+    const owner = this.#owner;
+    this.#owner = undefined;
+    owner?.onEnd({ kind: "connection" });
+  }
+
+  #read(): void {
     while (this.#owner !== undefined && !this.#paused && !this.#receiveOver) {
       let received: [number, boolean] | null;
       try {
@@ -135,49 +207,12 @@ export class QuicStream {
     }
   }
 
-  /** Notices that the peer has stopped reading. Called by the connection, before it sends: then it would be forgotten. */
-  checkStopped(): void {
-    if (this.#sendOver) return;
-    try {
-      this.#host.native.streamCapacity(this.id);
-    } catch (error) {
-      const code = peerCode(error, "StreamStopped");
-      if (code !== undefined) this.#stopped(code);
-    }
-  }
-
-  /** Hands the native library as much as it takes. Called by the connection. */
-  flush(): void {
-    if (this.#unsent.length === 0 || this.#sendOver) return;
-    try {
-      this.#flush();
-    } catch (error) {
-      const code = peerCode(error, "StreamStopped");
-      // Anything else means that the connection is at its end, which is told by itself.
-      if (code !== undefined) this.#stopped(code);
-    }
-  }
-
-  /** The connection is over. Called by it. */
-  connectionClosed(): void {
-    this.#sendOver = this.#receiveOver = true;
-    this.#discardUnsent();
-    const owner = this.#owner;
-    this.#owner = undefined;
-    owner?.onEnd({ kind: "connection" });
-  }
-
   #flush(): void {
-    this.#joinSmall();
-    for (let chunk = this.#unsent[0]; chunk !== undefined; chunk = this.#unsent[0]) {
-      const last = this.#finishing && this.#unsent.length === 1;
+    for (let chunk = this.#unsent.first; chunk !== undefined; chunk = this.#unsent.first) {
+      const last = this.#finishing && this.#unsent.length === chunk.length;
       const taken = this.#host.native.streamSend(this.id, chunk, last) ?? 0;
-      this.#unsentBytes -= taken;
-      if (taken < chunk.length) {
-        this.#unsent[0] = chunk.subarray(taken);
-        return;
-      }
-      this.#unsent.shift();
+      if (taken > 0) this.#unsent.drop(taken);
+      if (taken < chunk.length) return;
       if (last) {
         this.#sendOver = true;
         this.#releaseIfOver();
@@ -186,21 +221,11 @@ export class QuicStream {
     this.#owner?.onDrained?.();
   }
 
-  /** Makes one chunk of the many small ones of a turn: one native call instead of many. */
-  #joinSmall(): void {
-    if (this.#unsent.length < 2 || this.#unsentBytes > MAX_JOINED_BYTES) return;
-    const joined = new Uint8Array(this.#unsentBytes);
-    let at = 0;
-    for (const chunk of this.#unsent) {
-      joined.set(chunk, at);
-      at += chunk.length;
-    }
-    this.#unsent.length = 0;
-    this.#unsent.push(joined);
-  }
-
-  #stopped(code: number): void {
-    this.#stopSending(code);
+  #noticeStop(error: unknown): void {
+    const code = peerCode(error, "StreamStopped");
+    // Anything else means that the connection is at its end, which is told by itself.
+    if (code === undefined && !isForgotten(error)) return;
+    this.#stopSending(code ?? APPLICATION_CODE.done);
     this.#owner?.onEnd({ kind: "stopped", code });
   }
 
@@ -220,8 +245,7 @@ export class QuicStream {
   }
 
   #discardUnsent(): void {
-    this.#unsent.length = 0;
-    this.#unsentBytes = 0;
+    this.#unsent.clear();
   }
 
   #shutDown(direction: typeof SHUTDOWN_READ | typeof SHUTDOWN_WRITE, code: number): void {
@@ -234,8 +258,14 @@ export class QuicStream {
   }
 
   #releaseIfOver(): void {
+    if (this.#receiveOver) clearTimeout(this.#passOverTimer);
     if (this.#sendOver && this.#receiveOver) this.#host.released(this);
   }
+}
+
+/** Whether the native library is through with a stream: nothing can be sent because the peer has stopped that. */
+function isForgotten(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("InvalidStreamState(");
 }
 
 /** The code that a peer gave, out of the native library's error text, for example `StreamReset(17)`. */

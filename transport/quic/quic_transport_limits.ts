@@ -8,7 +8,7 @@ export interface HandshakeRate {
 
 /** What the peers of one QUIC endpoint may take of it (design section 4). Each limit refuses with its own code. */
 export interface QuicTransportLimits {
-  /** Connections at once, those in their handshake included. */
+  /** Connections at once that were let in. Those in their handshake are counted apart. */
   readonly maxConnections: number;
   /** The same with one certificate. */
   readonly maxConnectionsPerPeer: number;

@@ -37,7 +37,12 @@ type Loaded = { readonly addon: QuicheAddon } | { readonly reason: string; reado
 
 let loaded: Loaded | undefined;
 
-/** Whether the addon is there for this platform and may be loaded. Loads it at the first call. */
+/**
+ * Whether the addon is there for this platform and may be loaded. Loads it at the first call.
+ *
+ * Only one isolate of a process may have it: the addon keeps handles of the one that loaded it last and uses them in all,
+ * which ends the process. So it is never loaded in a worker.
+ */
 export function quicAvailability(): QuicAvailability {
   loaded ??= load(`${Deno.build.os}-${Deno.build.arch}`);
   return "addon" in loaded ? { available: true } : { available: false, reason: loaded.reason };
@@ -53,7 +58,7 @@ export function quiche(): QuicheAddon {
 }
 
 /** The addon's packages by Deno's name of the platform; those of other platforms exist in older versions only. */
-const PREBUILDS: Readonly<Record<string, string>> = {
+export const PREBUILDS: Readonly<Record<string, string>> = {
   "linux-x86_64": "@matrixai/quic-linux-x64",
 };
 
@@ -63,8 +68,7 @@ export function load(platform: string): Loaded {
   if (prebuild === undefined) {
     return { reason: `QUIC is not available on ${platform}: its native library is not built for it.` };
   }
-  // The addon is a dependency of the package, so only the package itself can name it.
-  const require = createRequire(import.meta.resolve("@matrixai/quic"));
+  const require = createRequire(addonDependant());
   try {
     return { addon: require(prebuild) };
   } catch (cause) {
@@ -72,5 +76,16 @@ export function load(platform: string): Loaded {
       return { reason: "Deno was not allowed to load QUIC's native library. Start it with `--allow-ffi`.", cause };
     }
     return { reason: `QUIC's native library (${prebuild} ${manifest.version}) could not be loaded.`, cause };
+  }
+}
+
+/** The URL of the module that can name the addon. */
+function addonDependant(): string {
+  try {
+    // The addon is a dependency of the package, so from source only the package itself can name it.
+    return import.meta.resolve("@matrixai/quic");
+  } catch {
+    // A bundle holds the package, and has the addon in a `node_modules` of its own beside it.
+    return import.meta.url;
   }
 }

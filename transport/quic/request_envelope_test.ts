@@ -21,10 +21,16 @@ Deno.test("parseRequest() reads what encodeRequest() writes", () => {
   }));
 });
 
-Deno.test("parseRequest() begins at 0 when resume_from is absent, null or 0", () => {
-  for (const resume of ["", ',"resume_from":null', ',"resume_from":0', ',"resume_from":-0']) {
-    const parsed = parseRequest(bytes(`{"protocol_version":1,"method":"node.stream_events"${resume}}`));
-    assert.deepEqual(parsed, { ok: true, request: { method: "node.stream_events", resumeFrom: 0 } });
+Deno.test("parseRequest() knows no beginning when resume_from is absent or null, and 0 when it is 0 or -0", () => {
+  const beginnings = [
+    ["", undefined],
+    [',"resume_from":null', undefined],
+    [',"resume_from":0', 0],
+    [',"resume_from":-0', 0],
+  ] as const;
+  for (const [field, resumeFrom] of beginnings) {
+    const parsed = parseRequest(bytes(`{"protocol_version":1,"method":"node.stream_events"${field}}`));
+    assert.deepEqual(parsed, { ok: true, request: { method: "node.stream_events", resumeFrom } });
   }
   const absent = JSON.parse(new TextDecoder().decode(encodeRequest("node.health")));
   assert.deepEqual(absent, health);

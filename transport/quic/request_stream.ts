@@ -30,6 +30,8 @@ export interface RequestServices {
   readonly authorize: Authorize;
   readonly health: () => { readonly nodeRpcMtlsRequired: boolean };
   readonly events: ReadDeviceEvents;
+  /** Why no session can be opened on this connection; undefined when one can. */
+  readonly refuseSession: () => PalyraError | undefined;
   /** Takes over the stream of a `node.open_session`, whose answer is on its way. */
   readonly openSession: (frames: FrameStream) => void;
   /** A request was refused, with its reason; to be counted. */
@@ -58,8 +60,7 @@ export class RequestStream {
     this.#peer = peer;
     this.#services = services;
     this.#timer = setTimeout(() => {
-      this.#end();
-      this.#frames.reset(APPLICATION_CODE.requestTimeout);
+      this.#giveUp(APPLICATION_CODE.requestTimeout);
       services.onRefused(new PalyraError("deadline_exceeded", "A request did not arrive whole in time."));
     }, limits.requestTimeoutMs);
   }
@@ -69,7 +70,7 @@ export class RequestStream {
     const request = new RequestStream(stream, peer, limits, services);
     request.#frames.read({
       onFrame: (payload) => request.#answer(payload),
-      onEnd: (end) => request.#endedEarly(end),
+      onEnd: (end) => request.#ended(end),
     });
   }
 
@@ -77,31 +78,39 @@ export class RequestStream {
     clearTimeout(this.#timer);
     const parsed = parseRequest(payload);
     if (!parsed.ok) return this.#refuse(parsed.error, parsed.message);
-    const refusal = this.#services.authorize(this.#peer);
-    if (refusal !== undefined) return this.#fail(refusal);
-    this.#serve(parsed.request);
+    try {
+      const refusal = this.#services.authorize(this.#peer);
+      if (refusal !== undefined) return this.#fail(refusal);
+      this.#serve(parsed.request);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #serve({ method, resumeFrom }: QuicRequest): void {
     switch (method) {
       case "node.health":
         return this.#last(healthResponse(this.#services.health().nodeRpcMtlsRequired));
-      case "node.open_session":
+      case "node.open_session": {
+        const refusal = this.#services.refuseSession();
+        if (refusal !== undefined) return this.#fail(refusal);
         // What the peer has sent along already belongs to the session.
         this.#frames.pause();
         this.#write(sessionResponse());
         return this.#services.openSession(this.#frames);
-      case "node.stream_events":
+      }
+      case "node.stream_events": {
+        const reading = this.#reading = new AbortController();
         this.#frames.read({
           onFrame: () => this.#refuse("invalid_request", "A stream carries one request. Open another for the next."),
           onEnd: (end) => {
             // A peer that has said all it wants goes on listening.
-            if (end.kind !== "finished") this.#end();
+            if (end.kind !== "finished") this.#ended(end);
           },
           onDrained: () => this.#onDrained?.(),
         });
-        this.#reading = new AbortController();
-        void this.#streamEvents(resumeFrom, this.#reading.signal);
+        void this.#streamEvents(resumeFrom, reading.signal);
+      }
     }
   }
 
@@ -112,7 +121,7 @@ export class RequestStream {
         const refusal = this.#services.authorize(this.#peer);
         if (refusal !== undefined) throw refusal;
         this.#write(eventResponse(event));
-        if (this.#frames.unsentBytes > MAX_UNSENT_EVENT_BYTES) await this.#drained(signal);
+        if (this.#frames.unsentBytes > MAX_UNSENT_EVENT_BYTES) await this.#drained();
         if (signal.aborted) return;
       }
     } catch (error) {
@@ -120,25 +129,21 @@ export class RequestStream {
     }
   }
 
-  #drained(signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#onDrained = resolve;
-    signal.addEventListener("abort", () => resolve(), { once: true });
-    return promise;
+  /** All that was written is on its way, or nobody wants it any more. */
+  #drained(): Promise<void> {
+    return new Promise((resolve) => this.#onDrained = resolve);
   }
 
-  #endedEarly(end: FrameStreamEnd): void {
-    clearTimeout(this.#timer);
+  #ended(end: FrameStreamEnd): void {
     switch (end.kind) {
-      case "connection":
-        return;
       case "broken":
         return this.#refuse("stream_failure", end.error.message);
       case "finished":
         return this.#refuse("stream_failure", "The stream ended before its request was whole.");
+      case "connection":
       case "reset":
       case "stopped":
-        this.#frames.reset(APPLICATION_CODE.done);
+        this.#giveUp(APPLICATION_CODE.done);
     }
   }
 
@@ -160,13 +165,18 @@ export class RequestStream {
 
   #last(response: ResponseEnvelope): void {
     this.#end();
-    this.#frames.write(encodeFrame(encodeResponse(response)), { fin: true });
-    this.#frames.stopReading(APPLICATION_CODE.done);
+    this.#frames.finish(encodeFrame(encodeResponse(response)));
+  }
+
+  #giveUp(code: number): void {
+    this.#end();
+    this.#frames.abandon(code);
   }
 
   #end(): void {
     clearTimeout(this.#timer);
     this.#reading?.abort();
+    this.#onDrained?.();
   }
 }
 

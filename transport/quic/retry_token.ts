@@ -64,8 +64,9 @@ export class RetryTokens {
       if (end >= now) break;
       this.#used.delete(oldest);
     }
-    // Rather no handshake than one that may be a replay.
-    if (this.#used.size >= MAX_USED) return false;
+    // A replay costs one handshake that leads to nothing; refusing what is new would lock everybody out.
+    const [oldest] = this.#used.keys();
+    if (this.#used.size >= MAX_USED && oldest !== undefined) this.#used.delete(oldest);
     this.#used.set(id, expiresAt);
     return true;
   }

@@ -1,0 +1,23 @@
+import type { Manual } from "../../transport/program/manual_page.ts";
+import { DAEMON_SETTINGS } from "../daemon_config.ts";
+
+/** What `palyrad help` says beside what the commands say of themselves. */
+export const MANUAL: Manual = {
+  settings: DAEMON_SETTINGS.settings,
+  files: [
+    [
+      "STATE",
+      "The folder `palyrad` in --state-root, else in PALYRA_STATE_ROOT, else in the platform's usual place for state; " +
+      "`palyrad config show --json` names it. Its owner alone can read it.",
+    ],
+    ["STATE/palyra.toml", "The configuration, unless --config or PALYRA_CONFIG names another file."],
+    ["STATE/palyrad.sqlite", "Devices, requests and their ends."],
+    ["STATE/secrets/", "The CA and the certificate of this machine's operator. Whoever has them is the daemon."],
+    ["STATE/palyrad-process.json", "The process that runs, and where it listens."],
+  ],
+  variables: [
+    ["PALYRA_STATE_ROOT", "As --state-root."],
+    ["PALYRA_CONFIG", "As --config."],
+    ["NO_COLOR", "Set to anything, it keeps colours off."],
+  ],
+};
