@@ -6,6 +6,7 @@ import {
   defineSettings,
   type EnvironmentReader,
   locateConfigFile,
+  LOG_FILE_SETTING,
   LOG_FORMATS,
   LOG_LEVELS,
   type LoggingOptions,
@@ -14,16 +15,19 @@ import {
   stateFolder,
 } from "../transport/program/mod.ts";
 import type { MediationRule } from "./capabilities/mod.ts";
+import { DEFAULT_MEDIATION_TIMEOUT_MS } from "./mediation/local_mediation.ts";
 import { TRANSPORT_PREFERENCES, type TransportWish } from "./transport_choice.ts";
 
 /** The most requests that a node may ask to run at once. */
 const MAX_CONCURRENCY = 256;
 const MAX_ROOTS = 64;
 const MAX_DENIED = 64;
+const MAX_MEDIATION_TIMEOUT_MS = 3_600_000;
 
 const MEDIATION_RULES: readonly MediationRule[] = ["allow", "ask", "deny"];
 
-const SETTINGS = defineSettings({
+/** Every setting of palyra-node. */
+export const NODE_SETTINGS = defineSettings({
   "device_name": {
     schema: v.optional(
       v.pipe(v.string(), v.maxLength(MAX_DECLARED_TEXT_CHARACTERS), v.regex(/^[^\p{C}\p{Zl}\p{Zp}]+$/u)),
@@ -60,6 +64,7 @@ const SETTINGS = defineSettings({
     env: "PALYRA_LOG_FORMAT",
     description: "How lines are logged; auto is pretty on a terminal and json elsewhere",
   },
+  "log.file": LOG_FILE_SETTING,
   "open_path.roots": {
     schema: v.pipe(v.array(v.pipe(v.string(), v.check((path) => isAbsolute(path)))), v.maxLength(MAX_ROOTS)),
     default: [],
@@ -80,6 +85,19 @@ const SETTINGS = defineSettings({
     env: "PALYRA_DENY",
     expects: `at most ${MAX_DENIED} names of capabilities`,
     description: "Capabilities that are never run, whatever their mediation says",
+  },
+  "mediation.timeout_ms": {
+    schema: v.pipe(v.number(), v.integer(), v.minValue(1_000), v.maxValue(MAX_MEDIATION_TIMEOUT_MS)),
+    default: DEFAULT_MEDIATION_TIMEOUT_MS,
+    env: "PALYRA_MEDIATION_TIMEOUT_MS",
+    expects: `milliseconds, from 1000 to ${MAX_MEDIATION_TIMEOUT_MS}`,
+    description: "How long you may take over a question; the request's own deadline holds in any case",
+  },
+  "mediation.ask_on_terminal": {
+    schema: v.boolean(),
+    default: true,
+    env: "PALYRA_MEDIATION_ASK_ON_TERMINAL",
+    description: "Whether `run` on a terminal asks there; `palyra-node requests` answers in any case",
   },
   "max_concurrency": {
     schema: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_CONCURRENCY)),
@@ -105,6 +123,8 @@ export interface NodeConfigSources {
   readonly deviceName?: string | undefined;
   /** The text of `--transport`. */
   readonly transport?: string | undefined;
+  /** The text of `--log-file`, an absolute path. */
+  readonly logFile?: string | undefined;
   /** `Deno.env` by default. */
   readonly environment?: EnvironmentReader;
 }
@@ -116,12 +136,14 @@ export interface NodeConfig {
   /** Undefined: the host name. */
   readonly deviceName: string | undefined;
   readonly transport: TransportWish;
-  readonly logging: Pick<LoggingOptions, "level" | "format">;
+  readonly logging: Pick<LoggingOptions, "level" | "format" | "file">;
   readonly openPathRoots: readonly string[];
   /** Undefined: the platform's own. */
   readonly opener: string | undefined;
   readonly denied: readonly string[];
   readonly mediationRules: Readonly<Record<string, MediationRule>>;
+  readonly mediationTimeoutMs: number;
+  readonly askOnTerminal: boolean;
   readonly maxConcurrency: number;
   /** Every value with its source; what `config show` prints. */
   readonly entries: readonly ConfigEntry[];
@@ -140,8 +162,13 @@ export async function loadNodeConfig(sources: NodeConfigSources = {}): Promise<N
     environment,
     stateFolder: stateFolder("node-host", { flag: sources.stateRoot, environment }),
   });
-  const { values, named, entries } = resolveConfig(SETTINGS, {
-    flags: { device_name: sources.deviceName, state_root: sources.stateRoot, transport: sources.transport },
+  const { values, named, entries } = resolveConfig(NODE_SETTINGS, {
+    flags: {
+      "device_name": sources.deviceName,
+      "state_root": sources.stateRoot,
+      "transport": sources.transport,
+      "log.file": sources.logFile,
+    },
     environment,
     file: await readConfigFile(location),
   });
@@ -152,11 +179,13 @@ export async function loadNodeConfig(sources: NodeConfigSources = {}): Promise<N
       preference: values["transport"],
       askedBy: entries.find(({ key }) => key === "transport")?.source.name ?? "",
     },
-    logging: { level: values["log.level"], format: values["log.format"] },
+    logging: { level: values["log.level"], format: values["log.format"], file: values["log.file"] },
     openPathRoots: values["open_path.roots"],
     opener: values["opener"],
     denied: values["deny"],
     mediationRules: Object.fromEntries(named["capabilities.*.mediation"]),
+    mediationTimeoutMs: values["mediation.timeout_ms"],
+    askOnTerminal: values["mediation.ask_on_terminal"],
     maxConcurrency: values["max_concurrency"],
     entries,
   };

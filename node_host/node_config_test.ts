@@ -20,7 +20,7 @@ Deno.test("loadNodeConfig() has a default for everything", async () => {
   const config = await loadNodeConfig({ environment: environmentOf({}), stateRoot: folder.path });
   assert.equal(config.stateFolder, join(folder.path, "node-host"));
   assert.equal(config.deviceName, undefined);
-  assert.deepEqual(config.logging, { level: "info", format: "auto" });
+  assert.deepEqual(config.logging, { level: "info", format: "auto", file: undefined });
   assert.deepEqual([config.openPathRoots, config.denied, config.mediationRules], [[], [], {}]);
   assert.equal(config.maxConcurrency, 32);
   assert.deepEqual(config.transport, { preference: "auto", askedBy: "" });

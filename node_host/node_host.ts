@@ -5,12 +5,13 @@ import { GrpcDialer } from "../transport/grpc/grpc_dialer.ts";
 import { PROJECT_VERSION } from "../transport/program/version.ts";
 import { QuicDialer } from "../transport/quic/quic_dialer.ts";
 import { quicAvailability } from "../transport/quic/quiche_addon.ts";
-import { type CapabilityRegistry, CapabilityRunner } from "./capabilities/mod.ts";
+import { type CapabilityRegistry, CapabilityRunner, type Mediator } from "./capabilities/mod.ts";
 import { CertificateRenewal } from "./certificate_renewal.ts";
 import { type ConnectionStatus, ConnectionStatusFile } from "./connection_status.ts";
 import { ConnectionSupervisor } from "./connection_supervisor.ts";
 import { type DialTarget, dialTargets } from "./dial_targets.ts";
 import { hostPlatform } from "./host_platform.ts";
+import { LocalMediation, type QuestionTerminal } from "./mediation/mod.ts";
 import type { NodeCredentials } from "./node_credentials.ts";
 import { removeNodeHostProcess, writeNodeHostProcess } from "./node_host_process.ts";
 import type { NodeHostRecord } from "./node_host_record.ts";
@@ -28,6 +29,10 @@ export interface NodeHostOptions {
   readonly deviceName?: string | undefined;
   /** Default: auto. */
   readonly transport?: TransportWish;
+  /** Where the owner is asked beside `palyra-node requests`. Default: nowhere. */
+  readonly terminal?: QuestionTerminal | undefined;
+  /** How long the owner may take over an answer, in milliseconds. Default: 2 minutes. */
+  readonly mediationTimeoutMs?: number;
   /** Told once the host is ready to dial. */
   readonly onStart?: (record: NodeHostRecord) => void;
   /** Told of each change of the connection, and of each renewal of the certificate that succeeds or fails. */
@@ -48,8 +53,15 @@ export async function runNodeHost(options: NodeHostOptions, signal: AbortSignal)
   const record = await state.record();
   if (record === undefined) throw new PalyraError("not_paired", "This machine is not paired; run `palyra-node pair`.");
 
+  await using mediation = await LocalMediation.start({
+    stateFolder: state.folder,
+    terminal: options.terminal,
+    asker: `the daemon at ${record.nodeEndpoints.join(", ")}`,
+    ...(options.mediationTimeoutMs !== undefined && { timeoutMs: options.mediationTimeoutMs }),
+    clock,
+  });
   const desk = new WorkDesk({
-    runner: runnerOf(registry, record, credentials, clock),
+    runner: runnerOf(registry, record, credentials, mediation.mediator, clock),
     isIdempotent: (name) => registry.find(name)?.definition.idempotent ?? false,
   });
   const instanceId = newUlid();
@@ -92,11 +104,15 @@ export async function runNodeHost(options: NodeHostOptions, signal: AbortSignal)
   });
   await writeNodeHostProcess(state.folder, clock());
   const ended = new AbortController();
+  // Nobody need answer any more for the host to stop.
+  const closeMediation = () => mediation.close();
+  signal.addEventListener("abort", closeMediation, { once: true });
   const renewing = renewal.run(AbortSignal.any([signal, ended.signal]));
   try {
     onStart?.(record);
     await supervisor.run(signal);
   } finally {
+    signal.removeEventListener("abort", closeMediation);
     ended.abort();
     await renewing;
     await statusFile.flush();
@@ -108,6 +124,7 @@ function runnerOf(
   registry: CapabilityRegistry,
   record: NodeHostRecord,
   credentials: NodeCredentials,
+  mediator: Mediator,
   clock: Clock,
 ): CapabilityRunner {
   return new CapabilityRunner({
@@ -119,6 +136,7 @@ function runnerOf(
       softwareVersion: PROJECT_VERSION,
       daemonEndpoints: record.nodeEndpoints,
     },
+    mediator,
     clock,
   });
 }

@@ -8,6 +8,7 @@ import { prepareStateFolder } from "../transport/program/state_folder.ts";
 import { StateLock } from "../transport/program/state_lock.ts";
 import { type ClientKeyPair, ClientKeyPairStore } from "./client_key_pair.ts";
 import { removeConnectionStatus } from "./connection_status.ts";
+import { removeRememberedAnswers } from "./mediation/remembered_answers.ts";
 import { NodeCredentials } from "./node_credentials.ts";
 import {
   NODE_HOST_RECORD_FILE,
@@ -163,6 +164,7 @@ export class NodeHostState implements Disposable {
     await this.#writeText(SECRET_NAMES.trustedCa, pairing.trustedCaPem);
     await this.writeRecord(pairing.record);
     await removeConnectionStatus(this.folder);
+    await removeRememberedAnswers(this.folder);
     await this.removePending();
   }
 
@@ -170,6 +172,7 @@ export class NodeHostState implements Disposable {
   async erase(): Promise<void> {
     await removeNodeHostRecord(this.folder);
     await removeConnectionStatus(this.folder);
+    await removeRememberedAnswers(this.folder);
     await Promise.all((await this.#secrets.list()).map((name) => this.#secrets.delete(name)));
   }
 

@@ -163,7 +163,10 @@ Deno.test("NodeHostState.erase() leaves no secret, also when what it removes is 
   await state.savePending({ ...pairing.record, sessionId: newUlid(), requestedAt: AT }, pairing.tlsKey);
   await Deno.writeTextFile(join(folder.path, "node-host.json"), "{");
   await Deno.writeTextFile(statusPath(folder.path), "{");
+  const answers = join(folder.path, "remembered-answers.json");
+  await Deno.writeTextFile(answers, "{");
   await state.erase();
+  await assert.rejects(Deno.stat(answers), Deno.errors.NotFound);
   await assert.rejects(Deno.stat(statusPath(folder.path)), Deno.errors.NotFound);
   assert.equal(await state.isEmpty(), true);
   assert.deepEqual(await Array.fromAsync(Deno.readDir(join(folder.path, SECRETS_FOLDER))), []);

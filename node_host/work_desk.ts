@@ -76,7 +76,7 @@ export class WorkDesk {
     for (const attempt of abandoned) this.cancel(attempt, "the daemon no longer waits for it");
     for (const running of this.#running.values()) {
       if (running.unwanted !== undefined) continue;
-      link.send({ $case: "accepted", value: { attempt: attemptRef(running.name) } });
+      this.#tellRunning(running);
       if (running.awaitingMediation) this.#tellAwaiting(running);
     }
     this.#results.sendOver((value) => link.send({ $case: "result", value }));
@@ -106,18 +106,23 @@ export class WorkDesk {
       unwanted: undefined,
     };
     this.#running.set(dispatch.requestId, running);
-    this.#link?.send({ $case: "accepted", value: { attempt: attemptRef(running.name) } });
+    this.#tellRunning(running);
     void this.#options.runner.run({
       name: dispatch.capability,
       inputJson: dispatch.inputJson,
       maxPayloadBytes: dispatch.maxPayloadBytes,
       timeLeftMs: dispatch.timeLeftMs,
       requestedBy: dispatch.requestedBy,
+      requestId: dispatch.requestId,
       signal: running.controller.signal,
       progress: (payloadJson) => this.#tellProgress(running, payloadJson),
       awaitingMediation: () => {
         running.awaitingMediation = true;
         this.#tellAwaiting(running);
+      },
+      mediationEnded: () => {
+        running.awaitingMediation = false;
+        this.#tellRunning(running);
       },
     }).then((result) => this.#finish(running, result));
   }
@@ -200,6 +205,10 @@ export class WorkDesk {
       $case: "progress",
       value: { attempt: attemptRef(running.name), sequence: running.progressSequence, payloadJson },
     });
+  }
+
+  #tellRunning(running: RunningAttempt): void {
+    this.#link?.send({ $case: "accepted", value: { attempt: attemptRef(running.name) } });
   }
 
   #tellAwaiting(running: RunningAttempt): void {

@@ -198,7 +198,12 @@ Deno.test("WorkDesk sends progress in sequence over sessions, and none while the
   assert.deepEqual(sequences, [[1], [3]]);
   assert.deepEqual(second.cases, ["accepted", "progress", "awaitingLocalMediation"]);
   desk.detach(second);
-  assert.deepEqual(attachedTo(desk).cases, ["accepted", "awaitingLocalMediation"]);
+  const third = attachedTo(desk);
+  assert.deepEqual(third.cases, ["accepted", "awaitingLocalMediation"]);
+  runs[0]?.request.mediationEnded?.();
+  assert.deepEqual(third.cases, ["accepted", "awaitingLocalMediation", "accepted"], "it runs");
+  desk.detach(third);
+  assert.deepEqual(attachedTo(desk).cases, ["accepted"]);
 });
 
 Deno.test("WorkDesk refuses with queue_full, and does not remember, beyond the attempts that it may run", async () => {

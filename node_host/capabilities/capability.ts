@@ -1,6 +1,7 @@
 import type { DeviceId } from "../../identity/device_id.ts";
 import type { Fingerprint } from "../../identity/fingerprint.ts";
 import type { UnixMs } from "../../identity/unix_ms.ts";
+import type { ConsentScope } from "./consent_scope.ts";
 
 /** A JSON Schema of draft 2020-12. */
 export type JsonSchema = { readonly [keyword: string]: unknown };
@@ -40,8 +41,10 @@ export interface CapabilityContext {
 /** An input that passed every check, in the form in which it is shown to the owner and then run. */
 export interface PreparedInput {
   readonly input: unknown;
-  /** What would happen, in one line: `open https://example.com/`. */
+  /** What would happen, in full: `open https://example.com/`. Whoever shows it makes it safe to show. */
   readonly summary: string;
+  /** How far the owner's answer may be remembered. Default: for this very input, until palyra-node stops. */
+  readonly scope?: ConsentScope;
 }
 
 /**

@@ -54,6 +54,11 @@ export class CapabilityRegistry {
     this.#byName = byName;
   }
 
+  /** Every capability, by name. */
+  get entries(): readonly RegisteredCapability[] {
+    return [...this.#byName.values()].sort((a, b) => a.definition.name < b.definition.name ? -1 : 1);
+  }
+
   /** The capability of this name, if the node has it. */
   find(name: string): RegisteredCapability | undefined {
     return this.#byName.get(name);
@@ -79,8 +84,7 @@ export class CapabilityRegistry {
 
   /** Every capability in the form in which the node declares it to its daemon, by name. */
   async declarations(): Promise<DeviceCapability[]> {
-    const registered = [...this.#byName.values()].sort((a, b) => a.definition.name < b.definition.name ? -1 : 1);
-    return await Promise.all(registered.map((entry) => this.#declarationOf(entry)));
+    return await Promise.all(this.entries.map((entry) => this.#declarationOf(entry)));
   }
 
   async #declarationOf(entry: RegisteredCapability): Promise<DeviceCapability> {

@@ -1,10 +1,11 @@
 import { getLogger } from "@logtape/logtape";
 import type { DeviceId } from "../../identity/device_id.ts";
 import { PalyraError } from "../../identity/palyra_error.ts";
-import { type Clock, systemClock } from "../../identity/unix_ms.ts";
+import { type Clock, systemClock, type UnixMs, unixMs } from "../../identity/unix_ms.ts";
 import { encodeBoundedJson, parseBoundedJson } from "./bounded_json.ts";
 import type { Capability, CapabilityContext, NodeFacts, PreparedInput } from "./capability.ts";
 import type { CapabilityRegistry, RegisteredCapability } from "./capability_registry.ts";
+import { exactInputScope } from "./consent_scope.ts";
 import type { LocalCapabilityResult } from "./local_capability_result.ts";
 import { type Mediator, PolicyMediator } from "./mediator.ts";
 import { printableText } from "./printable_text.ts";
@@ -19,7 +20,11 @@ export const MAX_OUTPUT_BYTES: number = 1024 * 1024;
 /** How many abandoned runs of one capability may still be going before no more are started. */
 export const MAX_ABANDONED_RUNS = 8;
 
-const MAX_SUMMARY_CHARACTERS = 1_000;
+/** The longest summary that an owner is asked about, in characters: all of it is shown. The longest URL fits. */
+export const MAX_SUMMARY_CHARACTERS = 10_000;
+
+// Longer than any request lives (7 days): keeps its end a time that can be told.
+const MAX_TIME_LEFT_MS: number = 366 * 24 * 3_600_000;
 
 /** What {@linkcode CapabilityRunner} stands on. */
 export interface CapabilityRunnerOptions {
@@ -42,12 +47,16 @@ export interface CapabilityRunRequest {
   /** For everything, consent included, in milliseconds; 0 is over already. */
   readonly timeLeftMs: number;
   readonly requestedBy: string;
+  /** By what the daemon's operator knows the request; for the owner to see. */
+  readonly requestId?: string;
   /** Cancels. A `PalyraError` as its reason becomes the result. */
   readonly signal: AbortSignal;
   /** Receives UTF-8 JSON. */
   readonly progress?: (payloadJson: Uint8Array) => void;
   /** Called when the owner is being asked. */
   readonly awaitingMediation?: () => void;
+  /** Called when the owner, who was asked, has agreed: the run begins. */
+  readonly mediationEnded?: () => void;
 }
 
 /** Runs capabilities for the daemon, within what the owner allowed (design section 6). */
@@ -74,21 +83,23 @@ export class CapabilityRunner {
   async run(request: CapabilityRunRequest): Promise<LocalCapabilityResult> {
     using scope = new RunScope(request.signal, request.timeLeftMs);
     try {
-      return { success: true, outputJson: await scope.race(this.#perform(request, scope.signal)) };
+      const deadline = unixMs(this.#clock() + Math.max(0, Math.min(request.timeLeftMs, MAX_TIME_LEFT_MS)));
+      return { success: true, outputJson: await scope.race(this.#perform(request, deadline, scope.signal)) };
     } catch (thrown) {
       return failureOf(request.name, thrown);
     }
   }
 
-  async #perform(request: CapabilityRunRequest, signal: AbortSignal): Promise<Uint8Array> {
+  async #perform(request: CapabilityRunRequest, deadline: UnixMs, signal: AbortSignal): Promise<Uint8Array> {
     const entry = await this.#admit(request.name, signal);
     const input = parseBoundedJson(request.inputJson);
     requireMatch(entry.inputCheck.firstError(input), "invalid_input");
     const prepared = await entry.definition.prepare?.(input) ??
-      { input, summary: summaryOf(request.name, request.inputJson) };
+      { input, summary: summaryOf(entry, input) };
+    if (entry.rule === "ask") requireShowable(request.name, prepared.summary);
     // Nothing that costs the owner's attention or changes the machine starts after the end.
     signal.throwIfAborted();
-    await this.#obtainConsent(entry, prepared, request, signal);
+    await this.#obtainConsent(entry, prepared, request, deadline, signal);
     signal.throwIfAborted();
     const output = await this.#execute(entry.definition, prepared.input, request, signal);
     const outputJson = encodeBoundedJson(output);
@@ -123,20 +134,28 @@ export class CapabilityRunner {
     { definition, rule }: RegisteredCapability,
     prepared: PreparedInput,
     request: CapabilityRunRequest,
+    deadline: UnixMs,
     signal: AbortSignal,
   ): Promise<void> {
-    // `deny` was refused before the input was looked at.
-    if (rule === "deny") return;
+    // `deny` was refused before the input was looked at. Without a scope there is no standing answer against an `allow`.
+    if (rule === "deny" || rule === "allow" && prepared.scope === undefined) return;
+    let asked = false;
     await this.#mediator.consent({
       capability: definition.name,
       rule,
       summary: prepared.summary,
+      scope: prepared.scope ?? exactInputScope(prepared.input),
       requestedBy: printableText(request.requestedBy, 128),
+      requestId: request.requestId,
+      deadline,
       signal,
       awaiting: () => {
-        if (!signal.aborted) request.awaitingMediation?.();
+        if (asked || signal.aborted) return;
+        asked = true;
+        request.awaitingMediation?.();
       },
     });
+    if (asked && !signal.aborted) request.mediationEnded?.();
   }
 
   async #execute(
@@ -174,10 +193,19 @@ export class CapabilityRunner {
   }
 }
 
-// From the text as it came: cheap for a large input, of which the owner sees the beginning only.
-function summaryOf(name: string, inputJson: Uint8Array): string {
-  const head = new TextDecoder().decode(inputJson.subarray(0, MAX_SUMMARY_CHARACTERS + 1));
-  return head === "" ? `run ${name}` : `run ${name} with ${printableText(head, MAX_SUMMARY_CHARACTERS)}`;
+// What would run, not the text as it came: spaces and escapes in that could hide something.
+function summaryOf({ definition: { name }, rule }: RegisteredCapability, input: unknown): string {
+  return rule === "allow" || input === null ? `run ${name}` : `run ${name} with ${JSON.stringify(input)}`;
+}
+
+// Nobody consents to what cannot be shown in full.
+function requireShowable(name: string, summary: string): void {
+  if (summary.length <= MAX_SUMMARY_CHARACTERS) return;
+  throw new PalyraError(
+    "invalid_input",
+    `The node's owner is asked about ${name} and can be shown ${MAX_SUMMARY_CHARACTERS} characters of it, not ` +
+      `${summary.length}; send a shorter input.`,
+  );
 }
 
 function requireMatch(error: string | undefined, code: "invalid_input" | "invalid_output"): void {

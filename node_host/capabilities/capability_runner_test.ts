@@ -10,6 +10,7 @@ import {
   type CapabilityRunRequest,
   MAX_ABANDONED_RUNS,
   MAX_OUTPUT_BYTES,
+  MAX_SUMMARY_CHARACTERS,
 } from "./capability_runner.ts";
 import { echo } from "./echo.ts";
 import type { LocalCapabilityResult } from "./local_capability_result.ts";
@@ -143,9 +144,10 @@ Deno.test("CapabilityRunner.run() asks before a mediated capability and runs wha
   const result = await run("desktop.open_url", { url: "HTTPS://EXAMPLE.com" }, {
     requestedBy: "ann\u001b[2J",
     awaitingMediation: () => events.push("awaiting"),
+    mediationEnded: () => events.push("agreed"),
   });
   assert.deepEqual(outputOf(result), { opened: true, url: "https://example.com/" });
-  assert.deepEqual(events, ["awaiting", "ann?[2J wants to open https://example.com/"]);
+  assert.deepEqual(events, ["awaiting", "ann?[2J wants to open https://example.com/", "agreed"]);
 });
 
 Deno.test("CapabilityRunner.run() refuses with mediation_required when there is nobody to ask", async () => {
@@ -182,16 +184,24 @@ Deno.test("CapabilityRunner.run() does not run what the owner allows too late", 
   assert.equal(ran, false);
 });
 
-Deno.test("CapabilityRunner.run() shows the beginning of the input when a capability does not describe itself", async () => {
-  const summaries: string[] = [];
-  const run = runnerOf([echo], { rules: { echo: "ask" } }, {
-    mediator: { consent: ({ summary }) => Promise.resolve(void summaries.push(summary)) },
-  });
-  await run("echo", new Uint8Array());
-  await run("echo", { a: "b" });
-  await run("echo", "x".repeat(500_000));
-  assert.deepEqual(summaries.slice(0, 2), ["run echo", 'run echo with {"a":"b"}']);
-  assert.ok((summaries[2]?.length ?? Infinity) < 1_100);
+Deno.test("CapabilityRunner.run() shows the whole input when a capability does not describe itself, and refuses what is too long", async () => {
+  const asked: MediationRequest[] = [];
+  const mediator = { consent: (request: MediationRequest) => Promise.resolve(void asked.push(request)) };
+  const run = runnerOf([echo], { rules: { echo: "ask" } }, { mediator });
+  const longest = "x".repeat(MAX_SUMMARY_CHARACTERS - 'run echo with ""'.length);
+  outputOf(await run("echo", new Uint8Array()));
+  outputOf(await run("echo", new TextEncoder().encode('{"a"  :\n"\\u0062"}')));
+  outputOf(await run("echo", longest));
+  assertFailure(await run("echo", `${longest}x`), "invalid_input", /shown 10000 characters of it, not 10001/);
+  assert.deepEqual(asked.map(({ summary }) => summary), [
+    "run echo",
+    'run echo with {"a":"b"}',
+    `run echo with "${longest}"`,
+  ]);
+  assert.equal(asked[1]?.scope.kind, "input");
+  // Without a question there is nothing to show.
+  outputOf(await runnerOf([echo], {}, { mediator })("echo", `${longest}x`));
+  assert.equal(asked.length, 3);
 });
 
 Deno.test("CapabilityRunner.run() reports a capability's own refusal, and hides any other failure", async () => {

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import * as v from "valibot";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { Capability } from "./capability.ts";
@@ -68,8 +69,9 @@ export function desktopOpenPath(opener: Opener, options: DesktopOpenPathOptions 
       return usable.length === 0 ? NO_USABLE_ROOT : await opener.obstacle();
     },
     async prepare(input) {
-      const target = await checkedPath(input, roots);
-      return { input: { path: target.path }, summary: `open the ${target.kind} ${printableText(target.path, 2_000)}` };
+      const { path, kind } = await checkedPath(input, roots);
+      const folder = kind === "directory" ? path : dirname(path);
+      return { input: { path }, summary: `open the ${kind} ${path}`, scope: { kind: "folder", value: folder } };
     },
     async run(input, context) {
       const { path, kind } = await checkedPath(input, roots, { mustBeCanonical: true });

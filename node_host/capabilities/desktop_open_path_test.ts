@@ -41,7 +41,11 @@ Deno.test("desktopOpenPath() opens files and folders under a root by their canon
   const outputCheck = new JsonSchemaCheck(capability.outputSchema, "output");
   await Promise.all(cases.map(async ([given, path, kind]) => {
     const prepared = await capability.prepare?.({ path: given });
-    assert.deepEqual(prepared, { input: { path }, summary: `open the ${kind} ${path}` });
+    assert.deepEqual(prepared, {
+      input: { path },
+      summary: `open the ${kind} ${path}`,
+      scope: { kind: "folder", value: kind === "file" ? folder.root : path },
+    });
     const output = await capability.run(prepared?.input, capabilityContext());
     assert.deepEqual(output, { opened: true, path, kind });
     assert.equal(outputCheck.firstError(output), undefined);

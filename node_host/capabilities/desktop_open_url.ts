@@ -3,7 +3,6 @@ import { PalyraError } from "../../identity/palyra_error.ts";
 import type { Capability } from "./capability.ts";
 import { MAX_URL_BYTES, parseOpenableUrl } from "./openable_url.ts";
 import type { Opener } from "./opener.ts";
-import { printableText } from "./printable_text.ts";
 
 const Input = v.strictObject({ url: v.string() });
 
@@ -32,7 +31,7 @@ export function desktopOpenUrl(opener: Opener): Capability {
     // deno-lint-ignore require-await -- a refusal must be a rejection
     async prepare(input) {
       const url = checkedUrl(input);
-      return { input: { url }, summary: `open ${printableText(url, 2_000)}` };
+      return { input: { url }, summary: `open ${url}`, scope: { kind: "origin", value: new URL(url).origin } };
     },
     async run(input, context) {
       const url = checkedUrl(input);

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { unixMs } from "../../identity/unix_ms.ts";
 import { type MediationRequest, PolicyMediator } from "./mediator.ts";
 
 const REQUEST: Omit<MediationRequest, "rule"> = {
   capability: "desktop.open_url",
   summary: "open https://example.com/",
+  scope: { kind: "origin", value: "https://example.com" },
   requestedBy: "operator",
+  deadline: unixMs(1_700_000_000_000),
   signal: new AbortController().signal,
   awaiting: () => assert.fail("nobody is asked"),
 };

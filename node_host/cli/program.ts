@@ -1,8 +1,20 @@
-import { EXIT_OK, type ExitCode, newCommand, versionText } from "../../transport/program/mod.ts";
+import {
+  addCompletions,
+  addHelp,
+  addVersion,
+  EXIT_OK,
+  type ExitCode,
+  newCommand,
+} from "../../transport/program/mod.ts";
+import { NODE_SETTINGS } from "../node_config.ts";
 import { capabilitiesCommand } from "./capabilities_command.ts";
 import { configCommand } from "./config_command.ts";
+import { MANUAL } from "./manual.ts";
 import { pairCommand } from "./pair_command.ts";
+import { permissionsCommand } from "./permissions_command.ts";
+import { requestsCommand } from "./requests_command.ts";
 import { runCommand } from "./run_command.ts";
+import { serviceCommands } from "./service_commands.ts";
 import { statusCommand } from "./status_command.ts";
 import { unpairCommand } from "./unpair_command.ts";
 
@@ -15,18 +27,22 @@ const EXAMPLES = [
 /** Runs one command line of palyra-node; what it throws is for `runCli` to report. */
 export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   let exitCode = EXIT_OK;
-  const program = newCommand(
+  const program = addVersion(newCommand(
     "palyra-node",
     "Lets a Palyra daemon use this machine, within what its owner allows.",
     EXAMPLES,
-  )
-    .version(versionText("palyra-node"), "-V, --version", "show the version");
+  ));
   program.addCommand(pairCommand());
   program.addCommand(runCommand());
   program.addCommand(statusCommand((code) => exitCode = code));
   program.addCommand(unpairCommand());
+  program.addCommand(requestsCommand());
   program.addCommand(capabilitiesCommand());
+  program.addCommand(permissionsCommand());
   program.addCommand(configCommand());
+  for (const command of serviceCommands()) program.addCommand(command);
+  addCompletions(program, NODE_SETTINGS.settings);
+  addHelp(program, MANUAL);
   await program.parseAsync([...args], { from: "user" });
   return exitCode;
 }

@@ -230,6 +230,10 @@ Deno.test("palyra-node refuses command lines that cannot be, with 2", async () =
     ["pair", "--daemon", "no-port"],
     ["run", "--deny", "desktop.open"],
     ["run", "--transport", "tcp"],
+    ["requests", "approve", "everything"],
+    ["requests", "approve", "k7q2fm", "--remember", "forever"],
+    ["requests", "forget"],
+    ["requests", "forget", "k7q2fm", "--all"],
     ["config"],
   ];
   const ends = await Promise.all(commandLines.map((args) => new NodeProgram(folder.path, args, "123456\n").end));
@@ -240,6 +244,8 @@ Deno.test("palyra-node refuses command lines that cannot be, with 2", async () =
 Deno.test("palyra-node --help teaches, in every verb", async () => {
   await using folder = await TestFolder.create();
   const verbs = [[], ["pair"], ["run"], ["status"], ["unpair"], ["capabilities"], ["config"], ["config", "show"]];
+  verbs.push(["permissions"], ["requests"], ["requests", "list"], ["requests", "approve"], ["requests", "deny"]);
+  verbs.push(["requests", "watch"], ["requests", "remembered"], ["requests", "forget"]);
   const ends = await Promise.all(verbs.map((verb) => new NodeProgram(folder.path, [...verb, "--help"]).end));
   for (const { code, stdout } of ends) {
     assert.equal(code, 0);

@@ -1,3 +1,5 @@
+import { resolve } from "node:path";
+import { getLogger } from "@logtape/logtape";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import {
   type CliCommand,
@@ -9,18 +11,30 @@ import {
   PROJECT_VERSION,
   shutdownSignal,
 } from "../../transport/program/mod.ts";
+import { ServiceNotifier } from "../../transport/program/service/service_notifier.ts";
+import { permissionFlag } from "../capabilities/mod.ts";
 import { capabilitySet } from "../capability_set.ts";
+import { connectionNotice } from "../connection_notice.ts";
+import { ownTerminal } from "../mediation/mod.ts";
 import { runNodeHost } from "../node_host.ts";
 import type { NodeHostRecord } from "../node_host_record.ts";
 import { NodeHostState } from "../node_host_state.ts";
 import { loadNodeConfig } from "../node_config.ts";
+import { giveUpPermissions } from "../permissions/given_up_permissions.ts";
+import { runningNeeds } from "../permissions/running_needs.ts";
 import { CONFIG_OPTION, STATE_ROOT_OPTION } from "./shared_options.ts";
+
+const logger = getLogger(["palyra", "node_host", "permissions"]);
 
 const EXAMPLES = [
   { command: "palyra-node run", explanation: "in the foreground, until Ctrl-C" },
   {
     command: "palyra-node run --deny desktop.open_url",
     explanation: "without that capability, whatever is configured",
+  },
+  {
+    command: "palyra-node run --capabilities ~/capabilities",
+    explanation: "with capabilities of your own: the files in that folder",
   },
   { command: "palyra-node run --transport grpc", explanation: "over TCP only, where a firewall drops UDP anyway" },
 ];
@@ -35,15 +49,20 @@ export function runCommand(): CliCommand {
       "how to reach the daemon: auto takes QUIC where UDP gets through, falls back to gRPC where it does not, and goes " +
         "back when it can; `palyra-node status` says which one it is and why (default: auto)",
     )
+    .option("--log-file <file>", "log to this file instead of standard error; put aside at 10 MiB, five at most")
     .option(...STATE_ROOT_OPTION)
     .option(...CONFIG_OPTION)
     .action(async (options) => {
       const { stateRoot, config: configFile, transport } = options;
-      const config = await loadNodeConfig({ stateRoot, config: configFile, transport });
+      const logFile = options.logFile && resolve(options.logFile);
+      const config = await loadNodeConfig({ stateRoot, config: configFile, transport, logFile });
       configureLogging(config.logging);
       using shutdown = shutdownSignal();
       const registry = capabilitySet(config, options.deny);
+      const givenUp = await giveUpPermissions({ registry, hostNeeds: await runningNeeds(config) });
       using state = await NodeHostState.open(config.stateFolder);
+      using service = ServiceNotifier.open({ folder: config.stateFolder });
+      shutdown.signal.addEventListener("abort", () => void service.stopping(), { once: true });
       const capabilityCount = (await registry.declarations()).length;
       await runNodeHost({
         state,
@@ -51,7 +70,14 @@ export function runCommand(): CliCommand {
         maxConcurrency: config.maxConcurrency,
         deviceName: config.deviceName,
         transport: config.transport,
-        onStart: (record) => showStart(record, capabilityCount, options.json === true),
+        mediationTimeoutMs: config.mediationTimeoutMs,
+        terminal: config.askOnTerminal && options.json !== true ? ownTerminal() : undefined,
+        onStart: (record) => {
+          showStart(record, capabilityCount, options.json === true);
+          logGivenUp(givenUp);
+          void service.ready();
+        },
+        onStatus: (status) => void service.status(connectionNotice(status)),
       }, shutdown.signal).catch((thrown: unknown) => {
         if (!shutdown.signal.aborted) throw thrown;
         // What goes wrong while stopping is worth a word unless it is the stopping itself.
@@ -60,6 +86,13 @@ export function runCommand(): CliCommand {
       });
     });
   return command;
+}
+
+function logGivenUp(givenUp: readonly Deno.PermissionDescriptor[]): void {
+  if (givenUp.length === 0) return;
+  logger.info("Given up, since nothing that is configured needs them: {flags}.", {
+    flags: givenUp.map(permissionFlag).join(" "),
+  });
 }
 
 function showStart(record: NodeHostRecord, capabilityCount: number, json: boolean): void {

@@ -2,8 +2,11 @@ import { configureLogging } from "../../transport/program/mod.ts";
 import { loadNodeConfig, type NodeConfig } from "../node_config.ts";
 
 /** Options that every verb takes, as commander wants them: flags and help. */
-export const STATE_ROOT_OPTION = ["--state-root <dir>", "where state is kept"] as const;
-export const CONFIG_OPTION = ["--config <file>", "the configuration file (palyra.toml)"] as const;
+export const STATE_ROOT_OPTION = ["--state-root <dir>", "where state is kept (PALYRA_STATE_ROOT)"] as const;
+export const CONFIG_OPTION = [
+  "--config <file>",
+  "configuration file (PALYRA_CONFIG; default palyra.toml in the state folder)",
+] as const;
 
 /** What those options hold. */
 export interface SharedOptions {

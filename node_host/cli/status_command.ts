@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { systemClock, type UnixMs } from "../../identity/unix_ms.ts";
 import {
   type CliCommand,
@@ -11,6 +12,12 @@ import {
   tableLines,
   terminalWidth,
 } from "../../transport/program/mod.ts";
+import {
+  readServiceReport,
+  type ServiceReport,
+  serviceReportJson,
+  serviceReportText,
+} from "../../transport/program/service/mod.ts";
 import type { ConnectionStatus } from "../connection_status.ts";
 import { readStatusReport, type StatusReport } from "../status_report.ts";
 import { choiceText } from "../transport_choice.ts";
@@ -36,8 +43,9 @@ export function statusCommand(exit: (code: ExitCode) => void): CliCommand {
     .action(async (options) => {
       const config = await configForShortVerb(options);
       const report = await readStatusReport(config.stateFolder);
-      if (options.json === true) printJson(statusJson(report));
-      else for (const line of statusLines(report, systemClock())) print(line);
+      const service = await readServiceReport("palyra-node", dirname(config.stateFolder));
+      if (options.json === true) printJson({ ...statusJson(report), service: serviceReportJson(service) });
+      else for (const line of statusLines(report, systemClock(), service)) print(line);
       exit(!report.paired ? EXIT_NOT_PAIRED : report.connected ? EXIT_OK : EXIT_NOT_CONNECTED);
     });
   return command;
@@ -91,9 +99,9 @@ function connectionJson(connection: ConnectionStatus): Readonly<Record<string, u
 }
 
 /** The report as people read it. */
-export function statusLines(report: StatusReport, now: UnixMs): string[] {
+export function statusLines(report: StatusReport, now: UnixMs, service?: ServiceReport): string[] {
   const { record, pending, process, connection } = report;
-  const rows: string[][] = [["state", stateText(report)]];
+  const rows: string[][] = [["state", stateText(report, service)]];
   if (record !== undefined) rows.push(["device", `${record.deviceName} (${record.deviceId})`]);
   if (record?.pairedAt !== undefined) {
     rows.push(["daemon", connection?.daemonEndpoint ?? record.nodeEndpoints.join(", ")]);
@@ -110,6 +118,7 @@ export function statusLines(report: StatusReport, now: UnixMs): string[] {
   if (process !== undefined) {
     rows.push(["process", `${process.pid}, started ${relativeTime(process.startedAt, now)}`]);
   }
+  if (service !== undefined) rows.push(["service", serviceReportText(service)]);
   if (connection !== undefined && report.paired) rows.push(...connectionRows(report, connection, now));
   const errors = [connection?.lastFailure, renewalFailure].flatMap((failure) => failure?.message ?? []);
   const { bold, red } = coloursFor(Deno.stdout);
@@ -155,13 +164,18 @@ function connectionRows(report: StatusReport, connection: ConnectionStatus, now:
   return rows;
 }
 
-function stateText({ paired, pending, process, connection, connected }: StatusReport): string {
+function stateText(
+  { paired, pending, process, connection, connected }: StatusReport,
+  service: ServiceReport | undefined,
+): string {
   if (!paired) {
     return pending === undefined
       ? "not paired; run `palyra-node pair`"
       : "waiting for approval; `palyra-node pair` goes on with it";
   }
   if (connected) return "connected";
-  if (process === undefined) return "not running; start it with `palyra-node run`";
+  if (process === undefined) {
+    return `not running; start it with \`palyra-node ${service === undefined ? "run" : "start"}\``;
+  }
   return `running, not connected (${connection?.state ?? "starting"})`;
 }

@@ -25,7 +25,7 @@ const CONNECTED: StatusReport = {
   pending: undefined,
   certificateExpiresAt: unixMs(NOW + 5 * HOUR_MS),
   certificateRenewsAt: unixMs(NOW + 2 * HOUR_MS),
-  process: { pid: 4711, processStartTime: "1", startedAt: before(HOUR_MS) },
+  process: { pid: 4711, startTime: "1", startedAt: before(HOUR_MS) },
   connection: {
     state: "connected",
     choice: { transport: "quic", reason: "preferred", explanation: "preferred" },

@@ -7,9 +7,8 @@ import {
   reportLine,
   shutdownSignal,
 } from "../../transport/program/mod.ts";
-import { isFinalRefusal } from "../connection_failure.ts";
 import { NodeHostState } from "../node_host_state.ts";
-import { revokeOwnPairing } from "../pairing_revocation.ts";
+import { tellDaemonUnpaired } from "../pairing_revocation.ts";
 import { CONFIG_OPTION, configForShortVerb, STATE_ROOT_OPTION } from "./shared_options.ts";
 
 const EXAMPLES = [
@@ -31,7 +30,7 @@ export function unpairCommand(): CliCommand {
         throw new PalyraError("not_paired", "This machine is not paired, so there is nothing to end.");
       }
       using shutdown = shutdownSignal();
-      const untold = await tellDaemon(state, shutdown.signal);
+      const untold = await tellDaemonUnpaired(state, shutdown.signal);
       if (untold !== undefined && options.local !== true) {
         throw new PalyraError(
           untold.code,
@@ -49,18 +48,4 @@ export function unpairCommand(): CliCommand {
       }
     });
   return command;
-}
-
-/** Undefined: the daemon knows, or has nothing to know. */
-async function tellDaemon(state: NodeHostState, signal: AbortSignal): Promise<PalyraError | undefined> {
-  try {
-    const record = await state.record();
-    if (record?.pairedAt === undefined) return undefined;
-    await revokeOwnPairing(record, await state.credentials(), signal);
-    return undefined;
-  } catch (thrown) {
-    const error = PalyraError.from(thrown);
-    if (error.code === "cancelled") throw error;
-    return isFinalRefusal(error.code) ? undefined : error;
-  }
 }

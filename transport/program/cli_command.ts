@@ -14,11 +14,18 @@ export interface CliExample {
   readonly explanation: string;
 }
 
+const EXAMPLES = new WeakMap<object, readonly CliExample[]>();
+
+/** The examples that a command was made with. */
+export function examplesOf(command: object): readonly CliExample[] {
+  return EXAMPLES.get(command) ?? [];
+}
+
 /**
  * A command in the house's manner: `--json`, `-h, --help`, the same look of help, a suggestion after a typo, and failures
  * thrown to `runCli` instead of an exit in the middle. Subcommands join by `addCommand`.
  *
- * A program's root adds `.version(versionText("palyrad"), "-V, --version", "show the version")`.
+ * A program's root goes through `addVersion`.
  */
 export function newCommand(name: string, description: string, examples: readonly CliExample[] = []): CliCommand {
   const command = new Command(name)
@@ -47,9 +54,10 @@ export function newCommand(name: string, description: string, examples: readonly
       if (outer.opts().json === true) acting.setOptionValue("json", true);
     });
   const noHelpCommand = false;
-  // `--help` is everywhere; a command of that name would only lengthen the list.
+  // `--help` is everywhere, and only a program's root has the longer `help`.
   command.helpCommand(noHelpCommand);
   if (examples.length > 0) command.addHelpText("after", examplesText(examples));
+  EXAMPLES.set(command, examples);
   return command;
 }
 

@@ -4,6 +4,7 @@ import { reasonKind } from "../../identity/reason_code.ts";
 import { coloursFor } from "./colour.ts";
 import { type ExitCode, exitCodeOf } from "./exit_code.ts";
 import { logText } from "./log_value.ts";
+import { logsToFile } from "./logging.ts";
 import { printableText } from "./printable_text.ts";
 import { writeBytes } from "./sync_writer.ts";
 
@@ -63,7 +64,7 @@ export function reportError(thrown: unknown, options: ReportOptions): ExitCode {
   const error = PalyraError.from(thrown);
   const kind = reasonKind(error.code);
   const { code, message } = error;
-  logger[code === "internal" ? "error" : "debug"]("The program ends because of a failure.", { error });
+  logger[code === "internal" || logsToFile() ? "error" : "debug"]("The program ends because of a failure.", { error });
   if (options.json) {
     reportLine(JSON.stringify({ version: ERROR_ENVELOPE_VERSION, error: { code, kind, message } }));
   } else {

@@ -7,6 +7,19 @@ export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 /** Everything asked for was done. */
 export const EXIT_OK: ExitCode = 0;
 
+/** What each exit code means, for people. */
+export const EXIT_CODE_MEANINGS: Readonly<Record<ExitCode, string>> = {
+  0: "everything asked for was done",
+  1: "a fault in the program",
+  2: "the command line, the input or the configuration is wrong",
+  3: "an identity was not accepted",
+  4: "not reachable, out of time, out of room, or cancelled",
+  5: "not supported here",
+  6: "refused by policy, or a permission is missing",
+  7: "not in the state that this needs",
+  8: "there is no such thing",
+};
+
 const EXIT_CODE_BY_KIND: Readonly<Record<ReasonKind, ExitCode>> = {
   internal: 1,
   validation: 2,

@@ -3,6 +3,7 @@ import { coloursFor, type TerminalProbe } from "./colour.ts";
 import type { EnvironmentReader } from "./environment.ts";
 import { formatJsonRecord, formatPrettyRecord } from "./log_format.ts";
 import { lineSink } from "./log_sink.ts";
+import { RotatingLogFile } from "./rotating_log_file.ts";
 import type { SyncWriter } from "./sync_writer.ts";
 
 /** `auto` is `pretty` on a terminal and `json` elsewhere. */
@@ -22,8 +23,18 @@ export interface LoggingOptions {
   readonly level?: LogLevel;
   /** Where lines go; standard error by default, because standard output is for results. */
   readonly stream?: SyncWriter & TerminalProbe;
+  /** Where lines go instead of a stream: a file of bounded size, see {@linkcode RotatingLogFile}. */
+  readonly file?: string | undefined;
   /** `Deno.env` by default; for `NO_COLOR` and `TERM`. */
   readonly environment?: EnvironmentReader;
+}
+
+// Of the whole process, as LogTape's set-up is.
+let logFile: RotatingLogFile | undefined;
+
+/** Whether what is logged goes to a file, so that it must also hold what is said on standard error. */
+export function logsToFile(): boolean {
+  return logFile !== undefined;
 }
 
 /**
@@ -32,9 +43,13 @@ export interface LoggingOptions {
  *
  * A line is written before the logging call returns, and writing never throws. Properties that are secrets by their name
  * are redacted as a last line of defence; errors are written with code and causes, with their stacks at `debug` and below.
+ *
+ * @throws {PalyraError} `invalid_config` or `permission_missing` when a log file is named that cannot be written.
  */
 export function configureLogging(options: LoggingOptions = {}): void {
-  const stream = options.stream ?? Deno.stderr;
+  logFile?.[Symbol.dispose]();
+  logFile = options.file === undefined ? undefined : new RotatingLogFile(options.file);
+  const stream = logFile ?? options.stream ?? Deno.stderr;
   const level = options.level ?? "info";
   const stacks = level === "debug" || level === "trace";
   const pretty = options.format === "pretty" || (options.format !== "json" && stream.isTerminal());

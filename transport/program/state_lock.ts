@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import { stateWriteError } from "./state_folder.ts";
 
-const LOCK_FILE = "state.lock";
+/** The file in a state folder that a program locks while it uses the folder. */
+export const STATE_LOCK_FILE = "state.lock";
 // Apart from the lock file, because on Windows nobody else can read a locked one.
 const HOLDER_FILE = "state.pid";
 
@@ -28,7 +29,7 @@ export class StateLock implements Disposable {
    * `prepareStateFolder` does; `unsupported` when the file system has no locks.
    */
   static acquire(folder: string): StateLock {
-    const lockPath = join(folder, LOCK_FILE);
+    const lockPath = join(folder, STATE_LOCK_FILE);
     const holderPath = join(folder, HOLDER_FILE);
     let file: Deno.FsFile;
     try {
@@ -64,6 +65,22 @@ export class StateLock implements Disposable {
 
   [Symbol.dispose](): void {
     this.release();
+  }
+}
+
+/**
+ * Whether the lock on a folder is held by the process `pid`. Looks by trying to share the lock for a moment; changes
+ * nothing.
+ */
+export function isStateHeldBy(folder: string, pid: number): boolean {
+  const exclusive = false;
+  try {
+    using file = Deno.openSync(join(folder, STATE_LOCK_FILE), { read: true });
+    const free = file.tryLockSync(exclusive);
+    if (free) file.unlockSync();
+    return !free && readPid(join(folder, HOLDER_FILE)) === pid;
+  } catch {
+    return false;
   }
 }
 

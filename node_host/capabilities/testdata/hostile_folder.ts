@@ -13,7 +13,11 @@ export interface HostileFolder extends AsyncDisposable {
 
 const LAUNCHABLE =
   "a.exe a.EXE a.bat a.cmd a.com a.ps1 a.vbs a.msi a.scr a.lnk a.desktop a.command a.jar a.appimage a.sh a.url " +
-  "a.hta a.pif a.reg a.webloc photo.jpg.lnk a.exe.";
+  "a.hta a.pif a.reg a.webloc photo.jpg.lnk a.exe. a.vbe a.wsf a.cpl a.msc a.jse a.psm1 a.inf a.chm a.scf a.xll " +
+  "a.library-ms a.search-ms a.settingcontent-ms a.application a.appinstaller a.msix a.iso a.img a.vhdx a.rdp a.theme " +
+  "a.dmg a.pkg a.workflow a.scpt a.terminal a.inetloc a.fileloc a.mobileconfig a.deb a.rpm a.snap a.flatpakref a.run " +
+  "a.bin a.out a.elf a.so a.py a.pl a.rb a.php a.jnlp a.class a.swf a.service a.directory .desktop a.DESKTOP a.JnLp " +
+  "report.pdf.exe report.pdf.desktop -rf.sh --help.desktop";
 
 /** Makes the tree. */
 export async function createHostileFolder(): Promise<HostileFolder> {

@@ -3,7 +3,7 @@ import { PalyraError } from "../../../identity/palyra_error.ts";
 import { newCommand } from "../cli_command.ts";
 import { print, printJson } from "../cli_output.ts";
 import { runCli } from "../run_cli.ts";
-import { versionText } from "../version.ts";
+import { addVersion } from "../version.ts";
 
 const show = newCommand("show", "Shows something.", [{ command: "example show 3", explanation: "show three of them" }])
   .argument("<count>", "how many")
@@ -29,8 +29,7 @@ const hang = newCommand("hang", "Leaves a timer behind.").action(() => {
 });
 
 await runCli(async (args) => {
-  const program = newCommand("example", "An example.")
-    .version(versionText("example"), "-V, --version", "show the version");
+  const program = addVersion(newCommand("example", "An example."));
   for (const command of [show, fail, flood, hang]) program.addCommand(command);
   await program.parseAsync([...args], { from: "user" });
 });

@@ -60,6 +60,8 @@ export class AskedStream {
         // A stream is over when both sides have ended it.
         if (end.kind === "finished") this.#frames.reset(APPLICATION_CODE.done);
         this.#end.resolve(end);
+        this.answers.end(`the stream ended: ${JSON.stringify(end)}`);
+        this.others.end(`the stream ended: ${JSON.stringify(end)}`);
       },
     });
   }

@@ -2,6 +2,7 @@
 export class Recorder<Item> {
   readonly #items: Item[] = [];
   #waiting: (() => void)[] = [];
+  #over: string | undefined;
 
   /** What has come so far. */
   get items(): readonly Item[] {
@@ -10,15 +11,20 @@ export class Recorder<Item> {
 
   add(item: Item): void {
     this.#items.push(item);
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
+    this.#wake();
   }
 
-  /** The item at `index`, as soon as it is there. */
+  /** Nothing more will come; `why` is told to who waits for it. */
+  end(why: string): void {
+    this.#over ??= why;
+    this.#wake();
+  }
+
+  /** The item at `index`, as soon as it is there; rejects when it can come no more. */
   async at(index: number): Promise<Item> {
     for (;;) {
       if (index < this.#items.length) return this.#items[index] as Item;
+      if (this.#over !== undefined) throw new Error(`only ${this.#items.length} have come: ${this.#over}`);
       // deno-lint-ignore no-await-in-loop -- waits for one more each time
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
@@ -28,5 +34,11 @@ export class Recorder<Item> {
   async first(count: number): Promise<readonly Item[]> {
     if (count > 0) await this.at(count - 1);
     return this.#items.slice(0, count);
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
   }
 }
