@@ -59,6 +59,8 @@ export function runCommand(): CliCommand {
       configureLogging(config.logging);
       using shutdown = shutdownSignal();
       const registry = capabilitySet(config, options.deny);
+      // While /proc may still be read.
+      const terminal = config.askOnTerminal && options.json !== true ? ownTerminal() : undefined;
       const givenUp = await giveUpPermissions({ registry, hostNeeds: await runningNeeds(config) });
       using state = await NodeHostState.open(config.stateFolder);
       using service = ServiceNotifier.open({ folder: config.stateFolder });
@@ -71,7 +73,7 @@ export function runCommand(): CliCommand {
         deviceName: config.deviceName,
         transport: config.transport,
         mediationTimeoutMs: config.mediationTimeoutMs,
-        terminal: config.askOnTerminal && options.json !== true ? ownTerminal() : undefined,
+        terminal,
         onStart: (record) => {
           showStart(record, capabilityCount, options.json === true);
           logGivenUp(givenUp);

@@ -17,9 +17,12 @@ export interface QuestionTerminal {
 
 const MOST_KEYS_BYTES = 1_024;
 
-/** The terminal that this process was started on; undefined when standard input or output is something else. */
+/**
+ * The terminal that this process was started on; undefined when standard input or output is something else, and for a
+ * process that was started in the background (`palyra-node run &`): the system would stop it when it asks.
+ */
 export function ownTerminal(): QuestionTerminal | undefined {
-  if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) return undefined;
+  if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal() || startedInBackground()) return undefined;
   const encoder = new TextEncoder();
   const decoder = new TextDecoder();
   const keys = new Uint8Array(MOST_KEYS_BYTES);
@@ -35,4 +38,20 @@ export function ownTerminal(): QuestionTerminal | undefined {
       return count === null ? undefined : decoder.decode(keys.subarray(0, count), { stream: true });
     },
   };
+}
+
+function startedInBackground(): boolean {
+  try {
+    return isInBackground(Deno.readTextFileSync("/proc/self/stat"));
+  } catch {
+    // No Linux, or nobody may look: then it is taken to be where people start programs.
+    return false;
+  }
+}
+
+/** Whether the process of this `/proc/<pid>/stat` is in another process group than the one its terminal listens to. */
+export function isInBackground(stat: string): boolean {
+  // The name before the last bracket may hold anything.
+  const [, , group, , , terminalGroup] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return group !== undefined && terminalGroup !== undefined && group !== terminalGroup;
 }
