@@ -84,10 +84,9 @@ async function buildGoClient(folder: string): Promise<string> {
   return program;
 }
 
-Deno.test({
-  name: "QuicRuntime serves a client of another make (quic-go), and refuses it without a certificate",
-  ignore: !(await isThere(GO) && await isThere(join(GO_PATH, "src/github.com/lucas-clemente/quic-go"))),
-  async fn() {
+// Where Debian's quic-go is not at hand (it takes most of a gigabyte), quinn alone is the stranger.
+if (await isThere(GO) && await isThere(join(GO_PATH, "src/github.com/lucas-clemente/quic-go"))) {
+  Deno.test("QuicRuntime serves a client of another make (quic-go), and refuses it without a certificate", async () => {
     const folder = await Deno.makeTempDir({ prefix: "palyra-go-" });
     try {
       const program = await buildGoClient(folder);
@@ -114,8 +113,8 @@ Deno.test({
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
-  },
-});
+  });
+}
 
 async function runGoClient(
   program: string,

@@ -18,7 +18,6 @@ export interface FrameHandler {
 export class FrameStream implements StreamOwner {
   readonly #stream: QuicStream;
   readonly #reader: FrameReader;
-  readonly #maxFrameBytes: number;
   #handler: FrameHandler | undefined;
   /** Came together with a frame at which the handler stopped to read. */
   #waiting: Uint8Array[] = [];
@@ -31,7 +30,6 @@ export class FrameStream implements StreamOwner {
   constructor(stream: QuicStream, maxFrameBytes: number) {
     this.#stream = stream;
     this.#reader = new FrameReader(maxFrameBytes);
-    this.#maxFrameBytes = maxFrameBytes;
   }
 
   /** Bytes that were written and have not been taken by the native library yet. */
@@ -103,7 +101,7 @@ export class FrameStream implements StreamOwner {
   }
 
   #passOver(): void {
-    this.#stream.passOver(this.#maxFrameBytes, APPLICATION_CODE.frameTooLarge);
+    this.#stream.passOver(APPLICATION_CODE.done);
   }
 
   #over(end: FrameStreamEnd): void {

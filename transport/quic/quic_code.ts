@@ -4,7 +4,6 @@ import type { ReasonCode } from "../../identity/reason_code.ts";
 export const TRANSPORT_CODE = {
   noError: 0x00,
   connectionRefused: 0x02,
-  streamLimit: 0x04,
 } as const;
 
 /** First of the transport error codes that carry a TLS alert (RFC 9001, section 4.8). */
@@ -37,7 +36,6 @@ export const APPLICATION_CODE = {
   streamNotServed: 0x10,
   /** The request did not arrive whole in time. */
   requestTimeout: 0x11,
-  frameTooLarge: 0x12,
   /** Something on the stream that the protocol does not have. */
   protocolError: 0x13,
 } as const;

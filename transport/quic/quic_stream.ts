@@ -118,25 +118,19 @@ export class QuicStream {
   }
 
   /**
-   * Wants nothing more of what the peer sends, and takes it all the same for a moment, until the peer ends its side. A peer
-   * that does not, or sends more than `maxBytes`, is stopped. The owner hears nothing more.
+   * Wants nothing more of what the peer sends, and takes it all the same for a moment, until the peer ends its side; a peer
+   * that has not by then is stopped with `code`. The owner hears nothing more.
    *
-   * For streams that the peer has opened: quiche 0.18 does not forget one that was stopped and whose end comes late, and
-   * the peer could open one less for as long as the connection lasts.
+   * For streams that the peer has opened. When one is stopped, quiche 0.18 gives back neither the stream, if its end comes
+   * late, nor the flow control of what was not read of it, and the connection would run dry.
    */
-  passOver(maxBytes: number, code: number): void {
-    let left = maxBytes;
-    this.own({
-      onData: ({ length }) => {
-        left -= length;
-        if (left < 0) this.stopReading(code);
-      },
-      onEnd: () => {},
-    });
+  passOver(code: number): void {
+    this.#paused = false;
+    this.own({ onData: () => {}, onEnd: () => {} });
     // Most have ended their side together with their request.
     if (this.#receiveOver) return;
     clearTimeout(this.#passOverTimer);
-    this.#passOverTimer = setTimeout(() => this.stopReading(APPLICATION_CODE.done), PASS_OVER_MS);
+    this.#passOverTimer = setTimeout(() => this.stopReading(code), PASS_OVER_MS);
   }
 
   /** Wants nothing more of what the peer sends, and says so; writing goes on. */
