@@ -2,6 +2,7 @@ import { type handleBidiStreamingCall, Metadata, type ServerDuplexStream } from 
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { ReasonCode } from "../../identity/reason_code.ts";
 import { type NodeEventRequest, NodeEventResponse } from "../../proto/gen/node.ts";
+import { goodbye } from "../goodbye.ts";
 import type { OutgoingMessage } from "../base_session.ts";
 import type { Authorize, DaemonSession, PeerCertificate } from "../session.ts";
 import { authorizedPeer } from "./authorized_peer.ts";
@@ -67,8 +68,8 @@ class GrpcDaemonSession extends GrpcSession<NodeEventResponse, NodeEventRequest,
     return { chunk: message, bytes: NodeEventResponse.encode(message).finish().length };
   }
 
-  protected override farewell(reasonCode: ReasonCode, message: string): NodeEventResponse {
-    return NodeEventResponse.create({ v: 1, message: { $case: "goodbye", value: { reasonCode, message } } });
+  protected override farewell(code: ReasonCode, message: string): NodeEventResponse {
+    return goodbye(code, message);
   }
 
   protected override consumes(): boolean {

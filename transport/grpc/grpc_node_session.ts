@@ -1,11 +1,10 @@
 import { type Client, type ClientDuplexStream, status, type StatusObject } from "@grpc/grpc-js";
-import { isReasonCode } from "../../identity/reason_code.ts";
 import { NodeEventRequest, type NodeEventResponse } from "../../proto/gen/node.ts";
 import type { OutgoingMessage } from "../base_session.ts";
 import type { NodeSession, PeerCertificate, SessionEnd } from "../session.ts";
 import { fromServiceError, hasReason } from "./grpc_status.ts";
 import { GrpcSession } from "./grpc_session.ts";
-import { peerMessage } from "../peer_message.ts";
+import { readGoodbye } from "../goodbye.ts";
 
 /** The node's side of the stream: requests are written encoded, so that they are encoded and measured in one go. */
 export type DaemonStream = ClientDuplexStream<Uint8Array, NodeEventResponse>;
@@ -36,10 +35,10 @@ export class GrpcNodeSession extends GrpcSession<NodeEventRequest, NodeEventResp
     return undefined;
   }
 
-  protected override consumes({ message }: NodeEventResponse): boolean {
-    if (message?.$case !== "goodbye") return false;
-    const { reasonCode, message: sentence } = message.value;
-    this.endedByPeer(isReasonCode(reasonCode) ? reasonCode : "connection_lost", peerMessage(sentence));
+  protected override consumes(received: NodeEventResponse): boolean {
+    const said = readGoodbye(received);
+    if (said === undefined) return false;
+    this.endedByPeer(said.code, said.message);
     return true;
   }
 

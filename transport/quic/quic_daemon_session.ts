@@ -1,5 +1,6 @@
 import type { ReasonCode } from "../../identity/reason_code.ts";
 import { NodeEventRequest, NodeEventResponse } from "../../proto/gen/node.ts";
+import { goodbye } from "../goodbye.ts";
 import type { DaemonSession } from "../session.ts";
 import { QuicSession } from "./quic_session.ts";
 
@@ -13,8 +14,8 @@ export class QuicDaemonSession extends QuicSession<NodeEventResponse, NodeEventR
     return NodeEventRequest.decode(bytes);
   }
 
-  protected override farewell(reasonCode: ReasonCode, message: string): NodeEventResponse {
-    return NodeEventResponse.create({ v: 1, message: { $case: "goodbye", value: { reasonCode, message } } });
+  protected override farewell(code: ReasonCode, message: string): NodeEventResponse {
+    return goodbye(code, message);
   }
 
   protected override consumes(): boolean {

@@ -99,7 +99,7 @@ async function addressesOf({ host, port }: Endpoint): Promise<Host[]> {
   }
 }
 
-/** `work`, or `cancelled` at once when the signal fires: a resolver that does not answer knows no signals. */
+/** `work`, or `cancelled` at once when the signal fires, for work that knows no signals. */
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const giveUp = () => reject(new PalyraError("cancelled", "Connecting was given up.", { cause: signal.reason }));
@@ -155,9 +155,6 @@ async function openSession(client: QuicClient, signal: AbortSignal): Promise<Nod
 /** The answer to what was asked on `frames`, which nothing is read from after it. */
 function firstAnswer(client: QuicClient, frames: FrameStream, signal: AbortSignal): Promise<ResponseEnvelope> {
   const { promise, resolve, reject } = Promise.withResolvers<ResponseEnvelope>();
-  const giveUp = () => reject(new PalyraError("cancelled", "Connecting was given up.", { cause: signal.reason }));
-  signal.addEventListener("abort", giveUp, { once: true });
-  if (signal.aborted) giveUp();
   frames.read({
     onFrame: (payload) => {
       frames.pause();
@@ -174,5 +171,5 @@ function firstAnswer(client: QuicClient, frames: FrameStream, signal: AbortSigna
       else reject(client.failure ?? new PalyraError("connection_lost", "The daemon ended the stream. Try again."));
     },
   });
-  return promise.finally(() => signal.removeEventListener("abort", giveUp));
+  return unlessAborted(promise, signal);
 }

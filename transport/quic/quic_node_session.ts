@@ -1,6 +1,5 @@
-import { isReasonCode } from "../../identity/reason_code.ts";
 import { NodeEventRequest, NodeEventResponse } from "../../proto/gen/node.ts";
-import { peerMessage } from "../peer_message.ts";
+import { readGoodbye } from "../goodbye.ts";
 import type { NodeSession } from "../session.ts";
 import { QuicSession } from "./quic_session.ts";
 
@@ -19,10 +18,10 @@ export class QuicNodeSession extends QuicSession<NodeEventRequest, NodeEventResp
     return undefined;
   }
 
-  protected override consumes({ message }: NodeEventResponse): boolean {
-    if (message?.$case !== "goodbye") return false;
-    const { reasonCode, message: sentence } = message.value;
-    this.endedByPeer(isReasonCode(reasonCode) ? reasonCode : "connection_lost", peerMessage(sentence));
+  protected override consumes(received: NodeEventResponse): boolean {
+    const said = readGoodbye(received);
+    if (said === undefined) return false;
+    this.endedByPeer(said.code, said.message);
     return true;
   }
 

@@ -176,7 +176,7 @@ export class QuicStream {
   connectionClosed(): void {
     this.#sendOver = this.#receiveOver = true;
     clearTimeout(this.#passOverTimer);
-    this.#discardUnsent();
+    this.#unsent.clear();
     const owner = this.#owner;
     this.#owner = undefined;
     owner?.onEnd({ kind: "connection" });
@@ -226,7 +226,7 @@ export class QuicStream {
   #stopSending(code: number): void {
     if (this.#sendOver) return;
     this.#sendOver = true;
-    this.#discardUnsent();
+    this.#unsent.clear();
     this.#shutDown(SHUTDOWN_WRITE, code);
     this.#releaseIfOver();
   }
@@ -236,10 +236,6 @@ export class QuicStream {
     const owner = this.#owner;
     this.#releaseIfOver();
     owner?.onEnd(end);
-  }
-
-  #discardUnsent(): void {
-    this.#unsent.clear();
   }
 
   #shutDown(direction: typeof SHUTDOWN_READ | typeof SHUTDOWN_WRITE, code: number): void {
