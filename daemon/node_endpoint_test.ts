@@ -40,6 +40,20 @@ function occupy(port: number): Deno.DatagramConn {
   return Deno.listenDatagram({ transport: "udp", hostname, port });
 }
 
+/** A UDP port that is taken while the TCP port of that number is free, which other tests may have by chance. */
+function occupyUdpAlone(): Deno.DatagramConn {
+  for (;;) {
+    const socket = occupy(0);
+    try {
+      Deno.listen({ hostname, port: portOf(socket) }).close();
+      return socket;
+    } catch (error) {
+      socket.close();
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+}
+
 function portOf(socket: Deno.DatagramConn): number {
   assert.ok(socket.addr.transport === "udp");
   return socket.addr.port;
@@ -78,7 +92,7 @@ Deno.test({
   name: "openNodeEndpoint() gives up a port that is free for TCP alone when it was told to take that one",
   ignore,
   fn: async () => {
-    const taken = occupy(0);
+    const taken = occupyUdpAlone();
     const port = portOf(taken);
     try {
       await assert.rejects(
