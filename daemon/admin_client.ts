@@ -5,7 +5,7 @@ import {
   type DecidePairingRequest,
   type DeviceEventView,
   type DeviceView,
-  type ExecuteRequest,
+  ExecuteRequest,
   type GetDeviceRequest,
   type GetNodeRequest,
   type GetRequestRequest,
@@ -29,7 +29,7 @@ import {
   type RequestView,
   type RevokeDeviceRequest,
   type StatusView,
-  type WatchRequest,
+  WatchRequest,
 } from "../proto/gen/admin.ts";
 import { channelOptions, channelTarget, mutualCredentials } from "../transport/grpc/grpc_channel.ts";
 import { callServerStream } from "../transport/grpc/server_stream_call.ts";
@@ -39,6 +39,9 @@ import type { OperatorCredentials } from "./operator_credentials.ts";
 
 /** What the way there and back may take beyond the life of a request, in milliseconds. */
 const EXECUTE_MARGIN_MS = 5_000;
+
+/** A request as its caller words it; what is not given takes the default that `proto/admin.proto` names. */
+export type RequestOrder = Pick<ExecuteRequest, "deviceId" | "capability"> & Partial<ExecuteRequest>;
 
 /** An operator's connection to a daemon. Each method is the call of the same name in `proto/admin.proto`. */
 export class AdminClient implements Disposable {
@@ -88,16 +91,17 @@ export class AdminClient implements Disposable {
     return this.#call(this.#client.notifyDevice, request);
   }
   /** Waits as long as the request may live. */
-  execute(request: ExecuteRequest): Promise<RequestView> {
+  execute(order: RequestOrder): Promise<RequestView> {
+    const request = ExecuteRequest.create(order);
     const deadlineMs = (request.timeoutMs || DEFAULT_EXECUTE_TIMEOUT_MS) + EXECUTE_MARGIN_MS;
     return this.#call(this.#client.execute, request, deadlineMs);
   }
-  submit(request: ExecuteRequest): Promise<RequestView> {
-    return this.#call(this.#client.submit, request);
+  submit(order: RequestOrder): Promise<RequestView> {
+    return this.#call(this.#client.submit, ExecuteRequest.create(order));
   }
   /** As it stands, then each change and its progress, until it has ended or the loop over them is left. */
-  watch(request: WatchRequest): AsyncGenerator<RequestEvent, void> {
-    return callServerStream(this.#client, this.#client.watch, request);
+  watch(request: Pick<WatchRequest, "requestId"> & Partial<WatchRequest>): AsyncGenerator<RequestEvent, void> {
+    return callServerStream(this.#client, this.#client.watch, WatchRequest.create(request));
   }
   cancel(request: CancelRequest): Promise<RequestView> {
     return this.#call(this.#client.cancel, request);

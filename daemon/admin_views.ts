@@ -170,6 +170,11 @@ export function requestView(record: CapabilityRequestRecord, replayed = false): 
     error: record.error ?? "",
     replayed,
     inputSummary: record.inputJson.length > SUMMARY_CHARACTERS ? `${input}…` : input,
+    priority: "normal",
+    onDisconnect: "",
+    ttlEndsAtUnixMs: record.deadline,
+    idempotencyKey: record.idempotencyKey ?? "",
+    lateResult: undefined,
   };
 }
 

@@ -67,6 +67,8 @@ export interface Capability {
   /** The owner's consent is asked for unless the configuration says otherwise (design section 6). */
   readonly mediation: boolean;
   readonly permissions: readonly PermissionNeed[];
+  /** How many of it run at once. Default: as many as the node runs in all. */
+  readonly maxConcurrency?: number;
   /** Why it cannot run on this machine now, with the cure, permissions aside; undefined when it can. */
   obstacle?(): Promise<string | undefined>;
   /**

@@ -100,6 +100,7 @@ export class CapabilityRegistry {
       idempotent: definition.idempotent,
       requiresLocalMediation: rule === "ask",
       unavailableReason: printableText(refusal?.message ?? "", MAX_REASON_CHARACTERS),
+      maxConcurrency: definition.maxConcurrency ?? 0,
     };
   }
 }

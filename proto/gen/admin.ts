@@ -267,6 +267,17 @@ export interface ExecuteRequest {
   timeoutMs: number;
   /** The same key for the same node, within the retention, returns the first request instead of making another. */
   idempotencyKey: string;
+  /** `high`, `normal` or `low`; empty takes `normal`. */
+  priority: string;
+  /**
+   * What becomes of it when the node is lost while it works:
+   * `requeue` runs it again, though that may repeat an effect; `wait` never repeats it and waits for the node's own
+   * account; `fail` ends it as soon as the session ends. Empty: waits for the node's account, and runs it again only if
+   * it never started or its capability is idempotent.
+   */
+  onDisconnect: string;
+  /** How long it may wait to be dispatched, from now on; 0 takes the whole of `timeout_ms`. */
+  ttlMs: number;
 }
 
 export interface RequestView {
@@ -294,10 +305,34 @@ export interface RequestView {
   /** An earlier request with the same idempotency key was returned. */
   replayed: boolean;
   inputSummary: string;
+  /** `high`, `normal` or `low`. */
+  priority: string;
+  /** `requeue`, `wait` or `fail`; empty when the caller left it to the daemon. */
+  onDisconnect: string;
+  /** Until when it may wait to be dispatched. */
+  ttlEndsAtUnixMs: number;
+  idempotencyKey: string;
+  /** What came after its end and changed nothing; absent when nothing came. */
+  lateResult: LateResult | undefined;
 }
 
+/** The result of an attempt that came when the request had ended already. */
+export interface LateResult {
+  attempt: number;
+  atUnixMs: number;
+  success: boolean;
+  errorCode: string;
+}
+
+/** The state as it stands comes first, then all progress behind the given one, then what happens. */
 export interface WatchRequest {
   requestId: string;
+  /**
+   * The last progress that the caller has seen: its attempt and its sequence within it. 0 and 0: from the first that is
+   * still kept.
+   */
+  afterAttempt: number;
+  afterSequence: number;
 }
 
 export interface RequestEvent {
@@ -2830,6 +2865,9 @@ function createBaseExecuteRequest(): ExecuteRequest {
     maxPayloadBytes: 0,
     timeoutMs: 0,
     idempotencyKey: "",
+    priority: "",
+    onDisconnect: "",
+    ttlMs: 0,
   };
 }
 
@@ -2852,6 +2890,15 @@ export const ExecuteRequest: MessageFns<ExecuteRequest> = {
     }
     if (message.idempotencyKey !== "") {
       writer.uint32(50).string(message.idempotencyKey);
+    }
+    if (message.priority !== "") {
+      writer.uint32(58).string(message.priority);
+    }
+    if (message.onDisconnect !== "") {
+      writer.uint32(66).string(message.onDisconnect);
+    }
+    if (message.ttlMs !== 0) {
+      writer.uint32(72).uint64(message.ttlMs);
     }
     return writer;
   },
@@ -2917,6 +2964,30 @@ export const ExecuteRequest: MessageFns<ExecuteRequest> = {
             message.idempotencyKey = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.priority = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.onDisconnect = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.ttlMs = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2940,6 +3011,9 @@ export const ExecuteRequest: MessageFns<ExecuteRequest> = {
     message.maxPayloadBytes = object.maxPayloadBytes ?? 0;
     message.timeoutMs = object.timeoutMs ?? 0;
     message.idempotencyKey = object.idempotencyKey ?? "";
+    message.priority = object.priority ?? "";
+    message.onDisconnect = object.onDisconnect ?? "";
+    message.ttlMs = object.ttlMs ?? 0;
     return message;
   },
 };
@@ -2963,6 +3037,11 @@ function createBaseRequestView(): RequestView {
     error: "",
     replayed: false,
     inputSummary: "",
+    priority: "",
+    onDisconnect: "",
+    ttlEndsAtUnixMs: 0,
+    idempotencyKey: "",
+    lateResult: undefined,
   };
 }
 
@@ -3018,6 +3097,21 @@ export const RequestView: MessageFns<RequestView> = {
     }
     if (message.inputSummary !== "") {
       writer.uint32(138).string(message.inputSummary);
+    }
+    if (message.priority !== "") {
+      writer.uint32(146).string(message.priority);
+    }
+    if (message.onDisconnect !== "") {
+      writer.uint32(154).string(message.onDisconnect);
+    }
+    if (message.ttlEndsAtUnixMs !== 0) {
+      writer.uint32(160).uint64(message.ttlEndsAtUnixMs);
+    }
+    if (message.idempotencyKey !== "") {
+      writer.uint32(170).string(message.idempotencyKey);
+    }
+    if (message.lateResult !== undefined) {
+      LateResult.encode(message.lateResult, writer.uint32(178).fork()).join();
     }
     return writer;
   },
@@ -3171,6 +3265,46 @@ export const RequestView: MessageFns<RequestView> = {
             message.inputSummary = reader.string();
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.priority = reader.string();
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.onDisconnect = reader.string();
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.ttlEndsAtUnixMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.lateResult = LateResult.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3205,18 +3339,122 @@ export const RequestView: MessageFns<RequestView> = {
     message.error = object.error ?? "";
     message.replayed = object.replayed ?? false;
     message.inputSummary = object.inputSummary ?? "";
+    message.priority = object.priority ?? "";
+    message.onDisconnect = object.onDisconnect ?? "";
+    message.ttlEndsAtUnixMs = object.ttlEndsAtUnixMs ?? 0;
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.lateResult = (object.lateResult !== undefined && object.lateResult !== null)
+      ? LateResult.fromPartial(object.lateResult)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLateResult(): LateResult {
+  return { attempt: 0, atUnixMs: 0, success: false, errorCode: "" };
+}
+
+export const LateResult: MessageFns<LateResult> = {
+  encode(message: LateResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.attempt !== 0) {
+      writer.uint32(8).uint32(message.attempt);
+    }
+    if (message.atUnixMs !== 0) {
+      writer.uint32(16).uint64(message.atUnixMs);
+    }
+    if (message.success !== false) {
+      writer.uint32(24).bool(message.success);
+    }
+    if (message.errorCode !== "") {
+      writer.uint32(34).string(message.errorCode);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LateResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLateResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.atUnixMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.success = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.errorCode = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LateResult>): LateResult {
+    return LateResult.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LateResult>): LateResult {
+    const message = createBaseLateResult();
+    message.attempt = object.attempt ?? 0;
+    message.atUnixMs = object.atUnixMs ?? 0;
+    message.success = object.success ?? false;
+    message.errorCode = object.errorCode ?? "";
     return message;
   },
 };
 
 function createBaseWatchRequest(): WatchRequest {
-  return { requestId: "" };
+  return { requestId: "", afterAttempt: 0, afterSequence: 0 };
 }
 
 export const WatchRequest: MessageFns<WatchRequest> = {
   encode(message: WatchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.requestId !== "") {
       writer.uint32(10).string(message.requestId);
+    }
+    if (message.afterAttempt !== 0) {
+      writer.uint32(16).uint32(message.afterAttempt);
+    }
+    if (message.afterSequence !== 0) {
+      writer.uint32(24).uint32(message.afterSequence);
     }
     return writer;
   },
@@ -3242,6 +3480,22 @@ export const WatchRequest: MessageFns<WatchRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.afterAttempt = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.afterSequence = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3260,6 +3514,8 @@ export const WatchRequest: MessageFns<WatchRequest> = {
   fromPartial(object: DeepPartial<WatchRequest>): WatchRequest {
     const message = createBaseWatchRequest();
     message.requestId = object.requestId ?? "";
+    message.afterAttempt = object.afterAttempt ?? 0;
+    message.afterSequence = object.afterSequence ?? 0;
     return message;
   },
 };

@@ -176,6 +176,8 @@ export interface DeviceCapability {
   requiresLocalMediation: boolean;
   /** Why `available` is false, with the cure. */
   unavailableReason: string;
+  /** How many of it run at once; 0 means as many as the node runs in all. */
+  maxConcurrency: number;
 }
 
 export interface RegisterNodeRequest {
@@ -244,6 +246,13 @@ export interface Hello {
   deviceName: string;
   /** Random for each start of the node's process: the same value means that nothing it knew was lost. */
   instanceId: string;
+  /**
+   * Names the node's journal; empty when it keeps none. The journal holds every attempt of a capability that is not
+   * idempotent from before its start, so what was dispatched under the same journal and is not named here never started.
+   */
+  journalId: string;
+  /** Attempts that the journal shows as started and that a stop of the process cut off: their outcome is unknown. */
+  interrupted: AttemptRef[];
 }
 
 export interface AttemptRef {
@@ -1829,6 +1838,7 @@ function createBaseDeviceCapability(): DeviceCapability {
     idempotent: false,
     requiresLocalMediation: false,
     unavailableReason: "",
+    maxConcurrency: 0,
   };
 }
 
@@ -1857,6 +1867,9 @@ export const DeviceCapability: MessageFns<DeviceCapability> = {
     }
     if (message.unavailableReason !== "") {
       writer.uint32(114).string(message.unavailableReason);
+    }
+    if (message.maxConcurrency !== 0) {
+      writer.uint32(120).uint32(message.maxConcurrency);
     }
     return writer;
   },
@@ -1938,6 +1951,14 @@ export const DeviceCapability: MessageFns<DeviceCapability> = {
             message.unavailableReason = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.maxConcurrency = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1963,6 +1984,7 @@ export const DeviceCapability: MessageFns<DeviceCapability> = {
     message.idempotent = object.idempotent ?? false;
     message.requiresLocalMediation = object.requiresLocalMediation ?? false;
     message.unavailableReason = object.unavailableReason ?? "";
+    message.maxConcurrency = object.maxConcurrency ?? 0;
     return message;
   },
 };
@@ -2654,6 +2676,8 @@ function createBaseHello(): Hello {
     softwareVersion: "",
     deviceName: "",
     instanceId: "",
+    journalId: "",
+    interrupted: [],
   };
 }
 
@@ -2685,6 +2709,12 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.instanceId !== "") {
       writer.uint32(74).string(message.instanceId);
+    }
+    if (message.journalId !== "") {
+      writer.uint32(82).string(message.journalId);
+    }
+    for (const v of message.interrupted) {
+      AttemptRef.encode(v!, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -2774,6 +2804,22 @@ export const Hello: MessageFns<Hello> = {
             message.instanceId = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.journalId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.interrupted.push(AttemptRef.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2802,6 +2848,8 @@ export const Hello: MessageFns<Hello> = {
     message.softwareVersion = object.softwareVersion ?? "";
     message.deviceName = object.deviceName ?? "";
     message.instanceId = object.instanceId ?? "";
+    message.journalId = object.journalId ?? "";
+    message.interrupted = object.interrupted?.map((e) => AttemptRef.fromPartial(e)) || [];
     return message;
   },
 };
