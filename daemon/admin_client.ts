@@ -1,11 +1,14 @@
 import { parseEndpoint } from "../identity/endpoint.ts";
 import {
   AdminServiceClient,
+  type AuditRecordView,
   type CancelRequest,
   type DecidePairingRequest,
   type DeviceEventView,
   type DeviceView,
   ExecuteRequest,
+  type ForgetArchivedAuditRequest,
+  type ForgetArchivedAuditResponse,
   type GetDeviceRequest,
   type GetNodeRequest,
   type GetRequestRequest,
@@ -22,6 +25,7 @@ import {
   type NodeView,
   type NotifyDeviceRequest,
   type PairingRequestView,
+  type ReadAuditRequest,
   type ReadEventsRequest,
   type RemoveDeviceRequest,
   type RemoveDeviceResponse,
@@ -39,6 +43,9 @@ import type { OperatorCredentials } from "./operator_credentials.ts";
 
 /** What the way there and back may take beyond the life of a request, in milliseconds. */
 const EXECUTE_MARGIN_MS = 5_000;
+
+/** What deleting as many records of the audit as are deleted at once may take, in milliseconds. */
+const FORGET_AUDIT_MS = 60_000;
 
 /** A request as its caller words it; what is not given takes the default that `proto/admin.proto` names. */
 export type RequestOrder = Pick<ExecuteRequest, "deviceId" | "capability"> & Partial<ExecuteRequest>;
@@ -99,9 +106,16 @@ export class AdminClient implements Disposable {
   submit(order: RequestOrder): Promise<RequestView> {
     return this.#call(this.#client.submit, ExecuteRequest.create(order));
   }
-  /** As it stands, then each change and its progress, until it has ended or the loop over them is left. */
-  watch(request: Pick<WatchRequest, "requestId"> & Partial<WatchRequest>): AsyncGenerator<RequestEvent, void> {
-    return callServerStream(this.#client, this.#client.watch, WatchRequest.create(request));
+  /**
+   * As it stands, then its progress behind what was seen, then what happens, until it has ended or the loop over them is
+   * left; `signal` ends it with `cancelled`.
+   */
+  watch(
+    request: Pick<WatchRequest, "requestId"> & Partial<WatchRequest>,
+    signal?: AbortSignal,
+  ): AsyncGenerator<RequestEvent, void> {
+    const options = signal === undefined ? {} : { signal };
+    return callServerStream(this.#client, this.#client.watch, WatchRequest.create(request), options);
   }
   cancel(request: CancelRequest): Promise<RequestView> {
     return this.#call(this.#client.cancel, request);
@@ -111,6 +125,13 @@ export class AdminClient implements Disposable {
   }
   getRequest(request: GetRequestRequest): Promise<RequestView> {
     return this.#call(this.#client.getRequest, request);
+  }
+  /** No faster than they are taken; with `follow` until the loop over them is left. */
+  readAudit(request: ReadAuditRequest): AsyncGenerator<AuditRecordView, void> {
+    return callServerStream(this.#client, this.#client.readAudit, request);
+  }
+  forgetArchivedAudit(request: ForgetArchivedAuditRequest): Promise<ForgetArchivedAuditResponse> {
+    return this.#call(this.#client.forgetArchivedAudit, request, FORGET_AUDIT_MS);
   }
   getStatus(request: Record<string, never>): Promise<StatusView> {
     return this.#call(this.#client.getStatus, request);

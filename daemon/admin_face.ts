@@ -23,6 +23,7 @@ import {
   type RequestEvent,
   RequestView,
   type StatusView,
+  type WatchRequest,
 } from "../proto/gen/admin.ts";
 import {
   deviceView,
@@ -43,11 +44,12 @@ import {
 import type { CapabilityQueue } from "./capability_queue.ts";
 import type { DeviceAdministration } from "./device_administration.ts";
 import type { DeviceRegistry, KnownPeer } from "./device_registry.ts";
-import { EventFeed } from "./event_feed.ts";
 import { MAX_LIST_BYTES, MAX_LIST_ENTRIES, pageOf } from "./list_page.ts";
 import { findNode } from "./node_lookup.ts";
 import type { NodeRuntimeState } from "./node_runtime_state.ts";
+import { operatorName } from "./operator_name.ts";
 import type { PairingDesk } from "./pairing_desk.ts";
+import { followRequest, requestNotFound } from "./request_following.ts";
 import { hasEnded, isRequestState } from "./request_state.ts";
 import { isPairingRequestState } from "./store/pairing_record.ts";
 import type { Store } from "./store/store.ts";
@@ -92,7 +94,7 @@ export class AdminFace {
       clientKind: parseClientKind(request.clientKind || "node"),
       ttlMs: request.ttlMs || undefined,
       approve: request.approve,
-      issuedBy: nameOf(operator),
+      issuedBy: operatorName(operator.device),
       endpoints,
     });
     return {
@@ -140,7 +142,7 @@ export class AdminFace {
     const decided = await desk.decide(await this.#findPairing(request.requestId), {
       approve,
       reason: request.reason.slice(0, 256) || (approve ? "approved by the operator" : "rejected by the operator"),
-      operator: nameOf(operator),
+      operator: operatorName(operator.device),
       replace: request.replace,
     });
     return pairingRequestView(decided, devices);
@@ -171,13 +173,13 @@ export class AdminFace {
   async revokeDevice(deviceId: string, reason: string, operator: KnownPeer): Promise<DeviceView> {
     const { administration, devices, runtime } = this.#options;
     const target = this.#notOneself(deviceId, operator);
-    return deviceView(await administration.revoke(target, reason, nameOf(operator)), devices, runtime);
+    return deviceView(await administration.revoke(target, reason, operatorName(operator.device)), devices, runtime);
   }
 
   /** Forgets a device. */
   async removeDevice(deviceId: string, reason: string, operator: KnownPeer): Promise<RemoveDeviceResponse> {
     const target = this.#notOneself(deviceId, operator);
-    await this.#options.administration.remove(target, reason, nameOf(operator));
+    await this.#options.administration.remove(target, reason, operatorName(operator.device));
     return { deviceId: target };
   }
 
@@ -217,31 +219,17 @@ export class AdminFace {
     return requestView(record, replayed);
   }
 
-  /** The request now, then each change and progress, until it has ended or `signal` fires. */
-  async *watch(requestId: string, signal: AbortSignal): AsyncGenerator<RequestEvent, void, void> {
-    const { queue } = this.#options;
-    const id = parseRequestId(requestId);
-    const feed = new EventFeed<RequestEvent>();
-    const stop = () => feed.end();
-    // Watching begins before reading, so that no change falls between the two.
-    const unwatch = queue.watch(id, (event) => {
-      if (event.kind === "progress") {
-        const attempt = { requestId: { ulid: id }, attempt: event.attempt };
-        feed.push({ event: { $case: "progress", value: { attempt, ...event.progress } } });
+  /** The request now, then its progress behind what the caller has seen, then what happens, until it has ended. */
+  async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<RequestEvent, void, void> {
+    const id = parseRequestId(request.requestId);
+    const after = { attempt: request.afterAttempt, sequence: request.afterSequence };
+    for await (const event of followRequest(this.#options, id, after, signal)) {
+      if (event.kind === "state") {
+        yield { event: { $case: "state", value: requestView(event.record) } };
       } else {
-        feed.push({ event: { $case: "state", value: requestView(event.record) } });
-        if (hasEnded(event.record.state)) feed.end();
+        const attempt = { requestId: { ulid: id }, attempt: event.attempt };
+        yield { event: { $case: "progress", value: { attempt, ...event.progress } } };
       }
-    });
-    signal.addEventListener("abort", stop);
-    try {
-      const now = await queue.get(id);
-      if (now === undefined) throw requestNotFound();
-      yield { event: { $case: "state", value: requestView(now) } };
-      if (!hasEnded(now.state)) yield* feed;
-    } finally {
-      signal.removeEventListener("abort", stop);
-      unwatch?.();
     }
   }
 
@@ -270,7 +258,10 @@ export class AdminFace {
       ...(request.state !== "" && { state: request.state }),
       ...(request.deviceId !== "" && { deviceId: this.#node(request.deviceId) }),
     };
-    const records = await store.transaction((tx) => tx.requests.list(filter));
+    const records = filter.state !== undefined && !hasEnded(filter.state)
+      // Not every step of those is written down.
+      ? queue.unfinished(filter)
+      : await store.transaction((tx) => tx.requests.list(filter));
     const views = records.values().map((record) => listedRequestView(queue.current(record)));
     const { entries, cut } = pageOf(views, (view) => RequestView.encode(view).finish().length);
     return { requests: entries, cut };
@@ -294,7 +285,7 @@ export class AdminFace {
 
   #order(request: ExecuteRequest, operator: KnownPeer, defaultTimeoutMs: number): CapabilityOrder {
     const deviceId = this.#node(request.deviceId);
-    return checkOrder({ ...request, deviceId, requestedBy: requesterName(operator) }, defaultTimeoutMs);
+    return checkOrder({ ...request, deviceId, requestedBy: operatorName(operator.device) }, defaultTimeoutMs);
   }
 
   #notOneself(deviceId: string, operator: KnownPeer): DeviceId {
@@ -338,15 +329,6 @@ export class AdminFace {
 /** Pairing requests that are looked at when only the end of an id is given. */
 const MOST_MATCHES = 100;
 
-function nameOf(operator: KnownPeer): string {
-  return operator.device.deviceName || operator.device.deviceId;
-}
-
-/** With the device id, since two operators may have one name: a node's owner goes by it when asked for consent. */
-function requesterName({ device: { deviceName, deviceId } }: KnownPeer): string {
-  return deviceName === "" ? deviceId : `${deviceName} (${deviceId})`;
-}
-
 function checkLimit(limit: number, fallback: number): number {
   if (limit > MAX_LIST_ENTRIES) {
     throw new PalyraError("invalid_argument", `A list has at most ${MAX_LIST_ENTRIES} entries.`);
@@ -358,8 +340,4 @@ function parseRequestId(text: string): CanonicalUlid {
   const id = text.trim().toUpperCase();
   if (!isCanonicalUlid(id)) throw new PalyraError("invalid_argument", "A request id is a ULID of 26 characters.");
   return id;
-}
-
-function requestNotFound(): PalyraError {
-  return new PalyraError("request_not_found", "There is no such request. `palyrad requests list` shows the newest.");
 }

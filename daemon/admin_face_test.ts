@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { newUlid } from "../identity/device_id.ts";
 import { unixMs } from "../identity/unix_ms.ts";
 import {
+  ExecuteRequest,
   ListDevicesRequest,
   ListNodesRequest,
   ListNodesResponse,
@@ -45,7 +46,9 @@ function ended(bench: DaemonBench, device: DeviceRecord): CapabilityRequestRecor
     idempotent: true,
     inputJson: new TextEncoder().encode(JSON.stringify("雪".repeat(500))),
     maxPayloadBytes: 65_536,
+    priority: "normal",
     deadline: unixMs(now + 30_000),
+    ttlEndsAt: unixMs(now + 30_000),
     requestedBy: "operator",
     createdAt: now,
     updatedAt: now,
@@ -186,4 +189,34 @@ Deno.test("AdminFace.listDevices() has the newest eight certificates of each dev
   const rest = bench.admin.listDevices(ListDevicesRequest.create({ afterDeviceId: first.deviceId }));
   assert.deepEqual(rest.devices.map((device) => device.deviceId), [second.deviceId]);
   assert.equal(bench.admin.getDevice(first.deviceId).certificates.length, 13);
+});
+
+Deno.test("AdminFace.submit() refuses an input that the declared schema does not allow, and stores nothing", async () => {
+  await using bench = await DaemonBench.open();
+  const device = await bench.pairedNode("laptop");
+  const inputSchemaJson = JSON.stringify({
+    type: "object",
+    properties: { url: { type: "string" } },
+    required: ["url"],
+  });
+  const declared = { ...capability(0), name: "echo", available: true, inputSchemaJson };
+  await bench.register(device, { capabilities: [declared] });
+  const operator = await bench.localOperator();
+  const submit = (input: unknown) =>
+    bench.admin.submit(
+      ExecuteRequest.create({
+        deviceId: "laptop",
+        capability: "echo",
+        inputJson: new TextEncoder().encode(JSON.stringify(input)),
+      }),
+      operator,
+    );
+  await assert.rejects(
+    submit({ url: 7 }),
+    (error) => isError("invalid_input")(error) && String(error).includes("input.url: must be of type string"),
+  );
+  const listed = await bench.admin.listRequests(ListRequestsRequest.create());
+  assert.deepEqual(listed.requests, []);
+  const { state, priority, ttlEndsAtUnixMs, deadlineUnixMs } = await submit({ url: "https://example.com/" });
+  assert.deepEqual([state, priority, ttlEndsAtUnixMs], ["queued", "normal", deadlineUnixMs]);
 });

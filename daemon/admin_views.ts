@@ -170,11 +170,16 @@ export function requestView(record: CapabilityRequestRecord, replayed = false): 
     error: record.error ?? "",
     replayed,
     inputSummary: record.inputJson.length > SUMMARY_CHARACTERS ? `${input}…` : input,
-    priority: "normal",
-    onDisconnect: "",
-    ttlEndsAtUnixMs: record.deadline,
+    priority: record.priority,
+    onDisconnect: record.onDisconnect ?? "",
+    ttlEndsAtUnixMs: record.ttlEndsAt,
     idempotencyKey: record.idempotencyKey ?? "",
-    lateResult: undefined,
+    lateResult: record.lateResult && {
+      attempt: record.lateResult.attempt,
+      atUnixMs: record.lateResult.at,
+      success: record.lateResult.success,
+      errorCode: record.lateResult.errorCode,
+    },
   };
 }
 

@@ -13,12 +13,16 @@ const REFUSALS: ReadonlySet<string> = new Set<ReasonCode>([
   "mediation_timed_out",
   "too_many_questions",
   "permission_missing",
+  // Its journal could not be written, so it did not begin.
+  "state_read_only",
+  "state_damaged",
 ]);
 
-/** How a node's result ends a request. */
+/** How a node's result ends a request; `outputError` tells what the capability's own schema says of the output. */
 export function endOf(
   record: CapabilityRequestRecord,
   result: AttemptResult,
+  outputError: (outputJson: Uint8Array) => string | undefined = () => undefined,
 ): { state: RequestState; changes: Partial<CapabilityRequestRecord> } {
   if (!result.success) {
     const state = REFUSALS.has(result.errorCode) ? "rejected" : "failed";
@@ -28,5 +32,15 @@ export function endOf(
     const error = `The output has ${result.outputJson.length} bytes; the caller allowed ${record.maxPayloadBytes}.`;
     return { state: "failed", changes: { errorCode: "output_too_large", error } };
   }
+  const error = outputError(result.outputJson);
+  if (error !== undefined) return { state: "failed", changes: { errorCode: "invalid_output", error: `${error}.` } };
   return { state: "succeeded", changes: { outputJson: result.outputJson } };
+}
+
+/** Whether a request that has ended did so by this very attempt's result: it then comes a second time. */
+export function endedByResultOf(record: CapabilityRequestRecord, attempt: number): boolean {
+  if (record.attempt !== attempt) return false;
+  const { state, errorCode } = record;
+  return state === "succeeded" || state === "rejected" ||
+    state === "failed" && errorCode !== ("node_disconnected" satisfies ReasonCode);
 }

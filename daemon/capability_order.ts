@@ -2,6 +2,8 @@ import * as v from "valibot";
 import { CAPABILITY_NAME, MAX_CAPABILITY_NAME_CHARACTERS } from "../identity/capability_name.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { DeviceId } from "../identity/device_id.ts";
+import { ON_DISCONNECT_CHOICES, type OnDisconnect } from "./on_disconnect.ts";
+import { REQUEST_PRIORITIES, type RequestPriority } from "./request_priority.ts";
 
 /** Largest input of a request, in bytes of JSON. */
 export const MAX_INPUT_BYTES: number = 1024 * 1024;
@@ -25,6 +27,12 @@ export interface CapabilityOrder {
   readonly timeoutMs: number;
   readonly requestedBy: string;
   readonly idempotencyKey?: string;
+  /** Default: `normal`. */
+  readonly priority?: RequestPriority;
+  /** Absent: the daemon decides by what the node says and by whether the capability is idempotent. */
+  readonly onDisconnect?: OnDisconnect;
+  /** How long it may wait to be dispatched, in milliseconds. Default: all of {@linkcode timeoutMs}. */
+  readonly ttlMs?: number;
 }
 
 /** What a caller sent; 0 and "" mean "not given", as protobuf has it. */
@@ -36,6 +44,9 @@ export interface CapabilityOrderInput {
   readonly timeoutMs: number;
   readonly requestedBy: string;
   readonly idempotencyKey: string;
+  readonly priority?: string;
+  readonly onDisconnect?: string;
+  readonly ttlMs?: number;
 }
 
 const OrderShape = v.object({
@@ -60,6 +71,14 @@ const OrderShape = v.object({
     v.string(),
     v.maxLength(128, "An idempotency key has at most 128 characters."),
     v.regex(/^[\x21-\x7e]*$/, "An idempotency key is printable ASCII without spaces."),
+  ),
+  priority: v.picklist(REQUEST_PRIORITIES, "A priority is `high`, `normal` or `low`."),
+  onDisconnect: v.picklist(["", ...ON_DISCONNECT_CHOICES], "on_disconnect is `requeue`, `wait`, `fail` or left out."),
+  ttlMs: v.pipe(
+    v.number(),
+    v.integer(),
+    v.minValue(0),
+    v.maxValue(MAX_TIMEOUT_MS, "A request may wait for 7 days at most."),
   ),
 });
 
@@ -86,14 +105,25 @@ export function checkOrder(input: CapabilityOrderInput, defaultTimeoutMs: number
     maxPayloadBytes: input.maxPayloadBytes || DEFAULT_OUTPUT_BYTES,
     timeoutMs: input.timeoutMs || defaultTimeoutMs,
     idempotencyKey: input.idempotencyKey,
+    priority: input.priority || "normal",
+    onDisconnect: input.onDisconnect ?? "",
+    ttlMs: input.ttlMs ?? 0,
   });
   if (!parsed.success) throw new PalyraError("invalid_argument", parsed.issues[0].message);
-  const { idempotencyKey, ...order } = parsed.output;
+  const { idempotencyKey, onDisconnect, ttlMs, ...order } = parsed.output;
+  if (ttlMs > order.timeoutMs) {
+    throw new PalyraError(
+      "invalid_argument",
+      `The time to live (${ttlMs} ms) is part of the request's life (${order.timeoutMs} ms) and cannot be longer.`,
+    );
+  }
   return {
     ...order,
     deviceId: input.deviceId,
     inputJson: checkedInput(input.inputJson),
     requestedBy: input.requestedBy,
     ...(idempotencyKey !== "" && { idempotencyKey }),
+    ...(onDisconnect !== "" && { onDisconnect }),
+    ...(ttlMs > 0 && { ttlMs }),
   };
 }

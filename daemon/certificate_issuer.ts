@@ -3,6 +3,7 @@ import type { IdentityManager } from "../identity/identity_manager.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { sameBytes } from "../identity/same_bytes.ts";
 import type { Clock } from "../identity/unix_ms.ts";
+import { DAEMON_ACTOR, deviceActor } from "./audit/audit_act.ts";
 import { enterCertificate } from "./certificate_ledger.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import type { CertificateRecord, DeviceRecord } from "./store/device_record.ts";
@@ -44,7 +45,7 @@ export class CertificateIssuer {
     };
     // Asked once before the work of signing, and again where several at a time cannot get past it.
     await store.transaction(checkBound);
-    return await this.#issue(device, csrDer, "certificate.renewed", checkBound);
+    return await this.#issue(device, csrDer, "certificate.renewed", deviceActor(device.deviceId), checkBound);
   }
 
   /**
@@ -52,13 +53,14 @@ export class CertificateIssuer {
    * `invalid_certificate_request`, or `device_revoked` when the device is not paired any more or with another key.
    */
   async issue(device: DeviceRecord, csrDer: Uint8Array): Promise<CertificateRecord> {
-    return await this.#issue(device, csrDer, "certificate.issued", () => Promise.resolve());
+    return await this.#issue(device, csrDer, "certificate.issued", DAEMON_ACTOR, () => Promise.resolve());
   }
 
   async #issue(
     device: DeviceRecord,
     csrDer: Uint8Array,
     event: "certificate.issued" | "certificate.renewed",
+    actor: string,
     check: (tx: StoreTransaction) => Promise<void>,
   ): Promise<CertificateRecord> {
     const { store, identity, devices, certificateValidityMs } = this.#options;
@@ -86,7 +88,7 @@ export class CertificateIssuer {
         );
       }
       await check(tx);
-      await enterCertificate(tx, certificate, event);
+      await enterCertificate(tx, certificate, event, actor);
     });
     devices.putCertificate(certificate);
     return certificate;

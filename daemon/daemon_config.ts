@@ -8,7 +8,8 @@ import { LOG_FORMATS, LOG_LEVELS } from "../transport/program/logging.ts";
 import { defineSettings, type SettingInput } from "../transport/program/setting.ts";
 import { stateFolder } from "../transport/program/state_folder.ts";
 import { DEFAULT_CERTIFICATE_VALIDITY_MS } from "../identity/certificate_authority.ts";
-import { DEFAULT_QUEUE_BOUND } from "./capability_queue.ts";
+import { DEFAULT_RETENTION_DAYS } from "./history_retention.ts";
+import { DEFAULT_QUEUE_BOUND } from "./request_book.ts";
 import { DEFAULT_EVENTS_KEPT } from "./store/device_event_record.ts";
 
 const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
@@ -86,6 +87,13 @@ export const DAEMON_SETTINGS = defineSettings({
     env: "PALYRA_QUEUE_BOUND",
     description: "Unfinished requests one node may have",
   },
+  "retention.requests": {
+    schema: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(3_650)),
+    default: DEFAULT_RETENTION_DAYS,
+    env: "PALYRA_RETENTION_REQUESTS",
+    expects: "a number of days from 1 to 3650",
+    description: "Days for which ended requests, expired certificates and decided pairings are kept",
+  },
   "events.kept": {
     schema: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100_000)),
     default: DEFAULT_EVENTS_KEPT,
@@ -143,6 +151,8 @@ export interface DaemonConfig {
   readonly trustDomain: string;
   readonly certificateValidityMs: number;
   readonly queueBound: number;
+  /** Days for which what has ended is kept. */
+  readonly retentionDays: number;
   readonly eventsKept: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly logFormat: (typeof LOG_FORMATS)[number];
@@ -174,6 +184,7 @@ export async function readDaemonConfig(sources: DaemonConfigSources): Promise<Da
     trustDomain: values["trust_domain"],
     certificateValidityMs: values["certificates.validity_ms"],
     queueBound: values["queue.bound"],
+    retentionDays: values["retention.requests"],
     eventsKept: values["events.kept"],
     logLevel: values["log.level"],
     logFormat: values["log.format"],

@@ -2,6 +2,7 @@ import type { ReasonCode } from "../identity/reason_code.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
 import { PROJECT_VERSION } from "../transport/program/version.ts";
 import type { TransportName } from "../transport/session.ts";
+import type { IgnoredReports } from "./ignored_reports.ts";
 import type { Metric, MetricSample } from "./metrics_text.ts";
 import type { RequestCounters } from "./request_counters.ts";
 
@@ -33,6 +34,7 @@ export interface DaemonMetricsSources {
   /** Requests that have not ended: those that wait, and those that are with a node. */
   readonly requests: () => { readonly queued: number; readonly inFlight: number };
   readonly requestCounters: RequestCounters;
+  readonly ignoredReports: Pick<IgnoredReports, "counts">;
   /** Pairing sessions that are open. */
   readonly pairingSessions: () => number;
   /** The listeners that are open. */
@@ -91,6 +93,11 @@ function workMetrics(sources: DaemonMetricsSources): Metric[] {
       "palyrad_requests_ended_total",
       "Requests that have ended, by how.",
       ended.map(([state, value]) => ({ labels: { state }, value })),
+    ),
+    counter(
+      "palyrad_node_reports_ignored_total",
+      "What nodes reported of their work and changed nothing, by reason.",
+      [...sources.ignoredReports.counts].map(([reason, value]) => ({ labels: { reason }, value })),
     ),
     counter("palyrad_store_commits_total", "Transactions committed to the store.", single(sources.storeCommits())),
     gauge("palyrad_pairing_sessions", "Pairing handshakes under way.", single(sources.pairingSessions())),

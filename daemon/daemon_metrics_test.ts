@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { unixMs } from "../identity/unix_ms.ts";
 import { PROJECT_VERSION } from "../transport/program/version.ts";
 import { daemonMetrics, type DaemonMetricsSources } from "./daemon_metrics.ts";
+import { IgnoredReports } from "./ignored_reports.ts";
 import { metricsText } from "./metrics_text.ts";
 import { RequestCounters } from "./request_counters.ts";
 
@@ -10,6 +11,7 @@ const IDLE: DaemonMetricsSources = {
   nodesConnected: () => 0,
   requests: () => ({ queued: 0, inFlight: 0 }),
   requestCounters: new RequestCounters(),
+  ignoredReports: new IgnoredReports(),
   pairingSessions: () => 0,
   listeners: () => [],
   datagrams: () => undefined,
@@ -48,6 +50,7 @@ Deno.test("daemonMetrics() begins with zero where something may come, and with n
       'palyrad_requests{state="in_flight"}',
       'palyrad_requests_ended_total{state="lost"}',
       "palyrad_dispatches_total",
+      'palyrad_node_reports_ignored_total{reason="late_result"}',
       "palyrad_store_commits_total",
       "palyrad_pairing_sessions",
     ]

@@ -2,9 +2,11 @@ import { join } from "node:path";
 import { CA_CERTIFICATE_SECRET, IdentityManager } from "../identity/identity_manager.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { SecretStore } from "../identity/secret_store.ts";
-import { type Clock, systemClock } from "../identity/unix_ms.ts";
+import { type Clock, systemClock, type UnixMs } from "../identity/unix_ms.ts";
 import { prepareStateFolder } from "../transport/program/state_folder.ts";
 import { StateLock } from "../transport/program/state_lock.ts";
+import { DAEMON_ACTOR } from "./audit/audit_act.ts";
+import { AuditAnchorKeeper } from "./audit/audit_anchor_keeper.ts";
 import { CertificateIssuer } from "./certificate_issuer.ts";
 import type { DaemonConfig } from "./daemon_config.ts";
 import { DeviceRegistry } from "./device_registry.ts";
@@ -16,6 +18,9 @@ import type { Store } from "./store/store.ts";
 /** Name of the folder of keys and certificates in the state folder. */
 export const SECRETS_FOLDER = "secrets";
 
+/** Name of the database in the state folder. */
+export const DATABASE_FILE = "palyrad.sqlite";
+
 /** What the daemon keeps in its state folder, opened for this process alone. */
 export class DaemonState {
   readonly folder: string;
@@ -24,6 +29,7 @@ export class DaemonState {
   readonly devices: DeviceRegistry;
   readonly issuer: CertificateIssuer;
   readonly clock: Clock;
+  readonly auditAnchor: AuditAnchorKeeper;
   readonly #secrets: SecretStore;
   readonly #lock: StateLock;
 
@@ -34,14 +40,16 @@ export class DaemonState {
     devices: DeviceRegistry;
     secrets: SecretStore;
     lock: StateLock;
+    auditAnchor: AuditAnchorKeeper;
     clock: Clock;
   }) {
-    const { config, store, identity, devices, secrets, lock, clock } = parts;
+    const { config, store, identity, devices, secrets, lock, auditAnchor, clock } = parts;
     this.folder = config.stateFolder;
     this.store = store;
     this.identity = identity;
     this.devices = devices;
     this.clock = clock;
+    this.auditAnchor = auditAnchor;
     this.issuer = new CertificateIssuer({
       store,
       identity,
@@ -61,14 +69,18 @@ export class DaemonState {
     await prepareStateFolder(config.stateFolder);
     const lock = StateLock.acquire(config.stateFolder);
     let store: Store | undefined;
+    let auditAnchor: AuditAnchorKeeper | undefined;
     try {
-      store = SqliteStore.open(join(config.stateFolder, "palyrad.sqlite"), { eventsKept: config.eventsKept });
+      store = SqliteStore.open(join(config.stateFolder, DATABASE_FILE), { eventsKept: config.eventsKept });
       const secrets = await SecretStore.open(join(config.stateFolder, SECRETS_FOLDER));
-      const identity = await openIdentity(store, secrets, clock, config.trustDomain);
+      const { identity, isKnown } = await openIdentity(store, secrets, clock, config.trustDomain);
+      auditAnchor = await AuditAnchorKeeper.open({ folder: config.stateFolder, secrets, store, clock });
+      if (!isKnown) await recordCa(store, identity, clock());
       const devices = await DeviceRegistry.load(store, identity.revocations, clock);
-      return new DaemonState({ config, store, identity, devices, secrets, lock, clock });
+      return new DaemonState({ config, store, identity, devices, secrets, lock, auditAnchor, clock });
     } catch (error) {
       await store?.close();
+      await auditAnchor?.close();
       lock.release();
       throw error;
     }
@@ -87,29 +99,39 @@ export class DaemonState {
 
   /** Commits, closes and lets another process have the folder. */
   async close(): Promise<void> {
-    await this.store.close();
-    this.#lock.release();
+    try {
+      await this.store.close();
+    } finally {
+      await this.auditAnchor.close();
+      this.#lock.release();
+    }
   }
 }
 
 const CA_FINGERPRINT = "ca_fingerprint";
 
 /**
- * Opens the CA, or makes one for a folder that never had one. A CA that is gone or another one is never replaced in
- * silence: every device that was paired trusts the first.
+ * Opens the CA, or makes one for a folder that never had one, whose `isKnown` is false. A CA that is gone or another one is
+ * never replaced in silence: every device that was paired trusts the first.
  */
 async function openIdentity(
   store: Store,
   secrets: SecretStore,
   clock: Clock,
   trustDomain: string,
-): Promise<IdentityManager> {
+): Promise<{ readonly identity: IdentityManager; readonly isKnown: boolean }> {
   const known = await store.transaction((tx) => tx.facts.get(CA_FINGERPRINT));
   if (known !== undefined && await secrets.read(CA_CERTIFICATE_SECRET) === undefined) throw otherCa(secrets.folder);
   const identity = await IdentityManager.open({ secrets, clock, trustDomain });
-  if (known === undefined) await store.transaction((tx) => tx.facts.put(CA_FINGERPRINT, identity.ca.fingerprint));
-  else if (known !== identity.ca.fingerprint) throw otherCa(secrets.folder);
-  return identity;
+  if (known !== undefined && known !== identity.ca.fingerprint) throw otherCa(secrets.folder);
+  return { identity, isKnown: known !== undefined };
+}
+
+async function recordCa(store: Store, { ca }: IdentityManager, at: UnixMs): Promise<void> {
+  await store.transaction(async (tx) => {
+    await tx.facts.put(CA_FINGERPRINT, ca.fingerprint);
+    await tx.audit.append({ kind: "ca.created", actor: DAEMON_ACTOR, subject: ca.fingerprint, details: {} }, at);
+  });
 }
 
 function otherCa(folder: string): PalyraError {

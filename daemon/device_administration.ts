@@ -2,7 +2,9 @@ import { getLogger } from "@logtape/logtape";
 import type { DeviceId } from "../identity/device_id.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { Clock } from "../identity/unix_ms.ts";
+import { deviceActor } from "./audit/audit_act.ts";
 import type { CapabilityQueue } from "./capability_queue.ts";
+import { revokeWithDevice } from "./certificate_ledger.ts";
 import type { DeviceEventLog } from "./device_event_log.ts";
 import { deviceNotFound, type DeviceRegistry } from "./device_registry.ts";
 import { isLocalOperator } from "./local_operator.ts";
@@ -44,16 +46,18 @@ export class DeviceAdministration {
   async revoke(deviceId: DeviceId, reason: string, operator: string): Promise<DeviceRecord> {
     const { store, devices, clock, queue, sessions } = this.#options;
     const now = clock();
-    const text = reason.trim().slice(0, MAX_REASON) || "revoked by the operator";
+    const text = cutReason(reason) || "revoked by the operator";
     const revoked = await store.transaction(async (tx) => {
       const device = await tx.devices.get(deviceId);
       if (device === undefined) throw deviceNotFound();
       if (device.status === "revoked") return device;
       const after: DeviceRecord = { ...device, status: "revoked", revokedAt: now, revokedReason: text };
       await tx.devices.put(after);
-      await tx.devices.revokeCertificates(deviceId, now, text);
+      await revokeWithDevice(tx, deviceId, { at: now, reason: text, actor: operator });
       const payload = { reason: text, revoked_by: operator };
       await tx.events.append(deviceId, { name: "device.revoked", payload }, now);
+      const details = { device_name: device.deviceName, reason: text };
+      await tx.audit.append({ kind: "device.revoked", actor: operator, subject: deviceId, details }, now);
       return after;
     });
     sessions.closeDevice(deviceId, "device_revoked", "This device was revoked by the daemon's operator.");
@@ -68,7 +72,7 @@ export class DeviceAdministration {
   /** Forgets a device, revoking it first if it is paired. Throws `device_not_found`. */
   async remove(deviceId: DeviceId, reason: string, operator: string): Promise<void> {
     if (this.#options.devices.get(deviceId)?.status === "paired") await this.revoke(deviceId, reason, operator);
-    await this.#forget(deviceId);
+    await this.#forget(deviceId, cutReason(reason) || "removed by the operator", operator);
     log.warn("Device removed.", { deviceId, operator });
   }
 
@@ -85,21 +89,28 @@ export class DeviceAdministration {
         "This is the operator of the daemon's own machine: it belongs to the state folder and was never paired.",
       );
     }
-    await this.#forget(deviceId);
+    await this.#forget(deviceId, "unpaired by itself", deviceActor(deviceId));
     sessions.closeDevice(deviceId, "not_paired", "The device has ended its pairing.");
     queue.rejectAll(deviceId, "not_paired", "The node ended its pairing before the request ended.");
     log.info("Device unpaired itself.", { deviceId });
   }
 
-  async #forget(deviceId: DeviceId): Promise<void> {
-    const { store, devices, runtime, desk, events } = this.#options;
+  async #forget(deviceId: DeviceId, reason: string, actor: string): Promise<void> {
+    const { store, devices, runtime, desk, events, clock } = this.#options;
     await store.transaction(async (tx) => {
-      if (await tx.devices.get(deviceId) === undefined) throw deviceNotFound();
+      const device = await tx.devices.get(deviceId);
+      if (device === undefined) throw deviceNotFound();
       await tx.devices.remove(deviceId);
+      const details = { device_name: device.deviceName, reason };
+      await tx.audit.append({ kind: "device.removed", actor, subject: deviceId, details }, clock());
     });
     devices.removeDevice(deviceId);
     runtime.remove(deviceId);
     desk.deviceRemoved(deviceId);
     events.deviceRemoved(deviceId);
   }
+}
+
+function cutReason(reason: string): string {
+  return reason.trim().slice(0, MAX_REASON);
 }

@@ -123,6 +123,17 @@ export class DeviceRegistry {
     }
   }
 
+  /** Certificates that had expired before `moment` were deleted. */
+  forgetCertificates(fingerprints: readonly Fingerprint[], moment: UnixMs): void {
+    for (const fingerprint of fingerprints) {
+      const certificate = this.#certificates.get(fingerprint);
+      if (certificate === undefined) continue;
+      this.#certificates.delete(fingerprint);
+      this.#fingerprints.get(certificate.deviceId)?.delete(fingerprint);
+    }
+    if (fingerprints.length > 0) this.#revocations.forgetExpired(moment);
+  }
+
   /** A device was deleted. */
   removeDevice(deviceId: DeviceId): void {
     this.#devices.delete(deviceId);

@@ -12,6 +12,7 @@ import { type CallContext, openUnaryHandler, unaryHandler } from "../transport/g
 import type { Authorize, PeerCertificate } from "../transport/session.ts";
 import type { AdminEventFace } from "./admin_event_face.ts";
 import type { AdminFace } from "./admin_face.ts";
+import type { AdminAuditFace } from "./audit/admin_audit_face.ts";
 import type { DeviceRegistry, KnownPeer } from "./device_registry.ts";
 import type { EnrolmentFace } from "./enrolment_face.ts";
 import type { NodeRpcFace } from "./node_rpc_face.ts";
@@ -27,6 +28,7 @@ export interface NodeRpcServices {
   readonly nodeRpc: NodeRpcFace;
   readonly admin: AdminFace;
   readonly adminEvents: AdminEventFace;
+  readonly adminAudit: AdminAuditFace;
   readonly sessions: NodeSessionServer;
   readonly health: HealthState;
 }
@@ -54,7 +56,7 @@ function requireOperator(peer: KnownPeer): KnownPeer {
 
 /** Registers NodeService without pairing, AdminService, health and reflection. */
 export function addNodeRpcServices(server: Server, connections: ConnectionControl, services: NodeRpcServices): void {
-  const { devices, nodeRpc, admin, adminEvents, sessions, health } = services;
+  const { devices, nodeRpc, admin, adminEvents, adminAudit, sessions, health } = services;
   const authorize: Authorize = (peer) => {
     const known = devices.identify(peer);
     return known instanceof PalyraError ? known : undefined;
@@ -111,10 +113,12 @@ export function addNodeRpcServices(server: Server, connections: ConnectionContro
     notifyDevice: byOperator((request) => adminEvents.notifyDevice(request)),
     execute: byOperator((request, operator, { signal }) => admin.execute(request, operator, signal)),
     submit: byOperator((request, operator) => admin.submit(request, operator)),
-    watch: streamByOperator(({ requestId }, signal) => admin.watch(requestId, signal)),
+    watch: streamByOperator((request, signal) => admin.watch(request, signal)),
     cancel: byOperator((request) => admin.cancel(request)),
     listRequests: byOperator((request) => admin.listRequests(request)),
     getRequest: byOperator(({ requestId }) => admin.getRequest(requestId)),
+    readAudit: streamByOperator((request, signal) => adminAudit.readAudit(request, signal)),
+    forgetArchivedAudit: byOperator((request, operator) => adminAudit.forgetArchivedAudit(request, operator)),
     getStatus: byOperator(() => admin.getStatus()),
   };
   server.addService(AdminServiceService, implementation(administration));

@@ -1,6 +1,10 @@
-import type { CapabilityRequestRecord } from "./store/capability_request_record.ts";
 import type { AttemptProgress } from "./capability_dispatch_record.ts";
+import type { CapabilitySchemas } from "./dispatch_policy.ts";
+import type { ElapsedTime } from "./elapsed_time.ts";
 import { hasEnded, mayBecome, type RequestState } from "./request_state.ts";
+import type { CapabilityRequestRecord } from "./store/capability_request_record.ts";
+import type { RequestProgressRecord } from "./store/request_progress_record.ts";
+import { UnwrittenProgress } from "./unwritten_progress.ts";
 
 /** What somebody who watches a request is told. */
 export type RequestEvent =
@@ -10,29 +14,48 @@ export type RequestEvent =
 /** Told of each event in order; must not throw. */
 export type RequestWatcher = (event: RequestEvent) => void;
 
-/** A request that has not ended, in memory: its record, its watchers and its deadline. */
+/** When a request has to be dispatched and ended, by the clock that nobody can set. */
+export interface RequestTimes {
+  readonly deadlineAt: number;
+  readonly ttlEndsAt: number;
+}
+
+/**
+ * A request in memory, from its acceptance until its end is on disk: its record, its watchers and its times.
+ *
+ * Its end is told to nobody before {@linkcode settle}: what is final must still be so after a crash.
+ */
 export class LiveRequest {
   #record: CapabilityRequestRecord;
+  #shown: CapabilityRequestRecord;
+  readonly #times: RequestTimes;
   readonly #watchers = new Set<RequestWatcher>();
   readonly #outcome = Promise.withResolvers<void>();
-  #deadlineTimer: ReturnType<typeof setTimeout> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #highestAttempt: number;
+  /** Whether it is on disk; until then it may still turn out to be an earlier request's twin, or be refused. */
+  accepted = false;
   /** Whether the newest attempt has been handed to a session. */
   sent = false;
+  /** The schemas that were in force when the newest attempt was dispatched by this process. */
+  schemas: CapabilitySchemas | undefined;
   /** The highest progress sequence of the newest attempt. */
   progressSequence = 0;
+  /** Progress that is not on disk yet. */
+  readonly unwritten = new UnwrittenProgress();
 
-  constructor(record: CapabilityRequestRecord) {
+  constructor(record: CapabilityRequestRecord, times: RequestTimes) {
     this.#record = record;
+    this.#shown = record;
+    this.#times = times;
+    this.#highestAttempt = record.attempt;
+    // Nobody may be waiting for it when the daemon stops.
+    this.#outcome.promise.catch(() => {});
   }
 
-  /** Resolves when callers may be told the end. */
+  /** Resolves when callers may be told the end; rejects when this process will not come to it. */
   get outcome(): Promise<void> {
     return this.#outcome.promise;
-  }
-
-  /** Lets the callers that wait for the end go on. */
-  settle(): void {
-    this.#outcome.resolve();
   }
 
   /** As it stands now. */
@@ -40,38 +63,97 @@ export class LiveRequest {
     return this.#record;
   }
 
-  /** Calls `onDeadline` after `ms`; ended requests have no timer left. */
-  startDeadline(ms: number, onDeadline: () => void): void {
-    this.stopDeadline();
-    this.#deadlineTimer = setTimeout(onDeadline, ms);
+  /** As it stands for everybody else. */
+  get shown(): CapabilityRequestRecord {
+    return this.#shown;
+  }
+
+  /** Whether it has ended, told or not. */
+  get ended(): boolean {
+    return hasEnded(this.#record.state);
+  }
+
+  /** The number for its next attempt: greater than any that a node may know. */
+  get nextAttempt(): number {
+    return this.#highestAttempt + 1;
+  }
+
+  /** When its time is over as it stands: one that waits has its time to live beside its deadline. */
+  get endsAt(): number {
+    const { deadlineAt, ttlEndsAt } = this.#times;
+    return this.#record.state === "queued" || !this.accepted ? Math.min(deadlineAt, ttlEndsAt) : deadlineAt;
+  }
+
+  /** Whether it is its time to live that ends it, and not the deadline. */
+  get endsByTtl(): boolean {
+    return this.endsAt < this.#times.deadlineAt;
+  }
+
+  /** Milliseconds until the deadline. */
+  timeLeft(elapsed: ElapsedTime): number {
+    return this.#times.deadlineAt - elapsed();
+  }
+
+  /** Calls `onTime` once its time is over; to be called again when it is put back into the queue. */
+  startTimer(elapsed: ElapsedTime, onTime: () => void): void {
+    this.stopTimer();
+    if (this.ended) return;
+    this.#timer = setTimeout(() => {
+      if (this.endsAt > elapsed()) this.startTimer(elapsed, onTime);
+      else onTime();
+    }, Math.max(0, Math.ceil(this.endsAt - elapsed())));
   }
 
   /** Clears the timer. */
-  stopDeadline(): void {
-    clearTimeout(this.#deadlineTimer);
-    this.#deadlineTimer = undefined;
+  stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
-  /** Moves to `state` if the table allows it and tells the watchers; returns whether it did. */
+  /** Moves to `state` if the table allows it, and tells the watchers unless it is an end; returns whether it did. */
   become(state: RequestState, changes: Partial<CapabilityRequestRecord>): boolean {
     if (!mayBecome(this.#record.state, state)) return false;
     this.#record = { ...this.#record, ...changes, state };
-    if (hasEnded(state)) this.stopDeadline();
-    this.#tell({ kind: "state", record: this.#record });
+    this.noteAttempt(this.#record.attempt);
+    if (this.ended) this.stopTimer();
+    else this.#show();
     return true;
+  }
+
+  /** Tells the end to the watchers and lets the callers that wait for it go on. */
+  settle(): void {
+    if (this.#shown === this.#record) return;
+    this.#show();
+    this.#outcome.resolve();
+  }
+
+  /** Its end will not come in this process: tells the callers that wait why. */
+  abandon(reason: Error): void {
+    this.stopTimer();
+    this.#outcome.reject(reason);
+  }
+
+  /** A node knows of this attempt: the next one must have a greater number. */
+  noteAttempt(attempt: number): void {
+    this.#highestAttempt = Math.max(this.#highestAttempt, attempt);
   }
 
   /** Another session carries its attempt, of which the node has told. */
   moveTo(session: { readonly epoch: number; readonly instanceId: string }, attempt: number): void {
     if (attempt !== this.#record.attempt) this.progressSequence = 0;
+    this.noteAttempt(attempt);
     this.#record = { ...this.#record, attempt, epoch: session.epoch, instanceId: session.instanceId };
+    this.#shown = this.#record;
   }
 
-  /** Passes progress on, once and in order. */
-  progress(progress: AttemptProgress): void {
-    if (progress.sequence <= this.progressSequence) return;
-    this.progressSequence = progress.sequence;
-    this.#tell({ kind: "progress", attempt: this.#record.attempt, progress });
+  /** Passes progress on, once and in order; false when it is neither new nor newer. */
+  progress(report: RequestProgressRecord): boolean {
+    const { attempt, sequence, payloadJson } = report;
+    if (sequence <= this.progressSequence) return false;
+    this.progressSequence = sequence;
+    this.unwritten.add(report);
+    this.#tell({ kind: "progress", attempt, progress: { sequence, payloadJson } });
+    return true;
   }
 
   /** Adds a watcher; the returned function takes it away. */
@@ -80,7 +162,13 @@ export class LiveRequest {
     return () => this.#watchers.delete(watcher);
   }
 
+  #show(): void {
+    this.#shown = this.#record;
+    this.#tell({ kind: "state", record: this.#record });
+  }
+
   #tell(event: RequestEvent): void {
+    if (this.#watchers.size === 0) return;
     for (const watcher of [...this.#watchers]) watcher(event);
   }
 }

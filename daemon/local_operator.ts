@@ -3,12 +3,16 @@ import { fingerprintOf } from "../identity/fingerprint.ts";
 import type { SecretStore } from "../identity/secret_store.ts";
 import type { TlsKey } from "../identity/tls_key.ts";
 import type { Clock } from "../identity/unix_ms.ts";
+import { DAEMON_ACTOR } from "./audit/audit_act.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import type { DeviceRecord } from "./store/device_record.ts";
 import type { Store } from "./store/store.ts";
 
 /** The name under which the secret store keeps the local operator's device id. */
 export const OPERATOR_DEVICE_ID_SECRET = "operator-device-id";
+
+/** What the operator of the daemon's own machine is called. */
+export const LOCAL_OPERATOR_NAME = "local operator";
 
 /** What {@linkcode admitLocalOperator} needs. */
 export interface LocalOperatorOptions {
@@ -44,15 +48,23 @@ export async function admitLocalOperator(options: LocalOperatorOptions, tlsKey: 
     deviceId,
     clientKind: "cli",
     status: "paired",
-    deviceName: "local operator",
+    deviceName: LOCAL_OPERATOR_NAME,
     platform: `${Deno.build.os}-${Deno.build.arch}`,
     publicKey: new Uint8Array(),
     identityFingerprint: fingerprintOf(tlsKey.publicKey),
     grantedCapabilities: [],
     pairedAt: clock(),
-    approvedBy: "palyrad",
+    approvedBy: DAEMON_ACTOR,
   };
-  await store.transaction((tx) => tx.devices.put(device));
+  await store.transaction(async (tx) => {
+    await tx.devices.put(device);
+    await tx.audit.append({
+      kind: "operator.admitted",
+      actor: DAEMON_ACTOR,
+      subject: deviceId,
+      details: { identity_fingerprint: device.identityFingerprint },
+    }, device.pairedAt);
+  });
   devices.putDevice(device);
   return device;
 }

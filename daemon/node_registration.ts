@@ -12,6 +12,8 @@ export const MAX_CAPABILITIES = 64;
 export const DEFAULT_NODE_CONCURRENCY = 32;
 /** The most a node may ask to run at once. */
 export const MAX_NODE_CONCURRENCY = 256;
+/** Longest JSON Schema a node may declare, in characters; a node takes no longer one from its owner either. */
+const MAX_SCHEMA_CHARACTERS: number = 32 * 1024;
 /** Attempts a node may name when it connects: what a full queue holds, twice. */
 const MAX_ATTEMPTS_NAMED = 2_000;
 
@@ -27,15 +29,18 @@ export interface NodeRegistration {
 export interface NodeHello extends NodeRegistration {
   readonly instanceId: string;
   readonly maxConcurrency: number;
+  /** Empty when the node keeps no journal. */
+  readonly journalId: string;
   readonly inFlight: readonly AttemptName[];
   readonly finished: readonly AttemptName[];
+  readonly interrupted: readonly AttemptName[];
 }
 
 const label = (max: number) => v.pipe(v.string(), v.maxLength(max), v.regex(/^[^\p{C}]*$/u, "no control characters"));
 
 const jsonSchema = v.pipe(
   v.string(),
-  v.maxLength(16 * 1024),
+  v.maxLength(MAX_SCHEMA_CHARACTERS),
   v.check((text) => text === "" || isJsonObject(text), "a JSON Schema is a JSON object"),
 );
 
@@ -53,7 +58,12 @@ const CapabilityShape = v.pipe(
     idempotent: v.boolean(),
     requiresLocalMediation: v.boolean(),
     unavailableReason: label(512),
+    maxConcurrency: v.number(),
   }),
+  v.transform(({ maxConcurrency, ...capability }) => ({
+    ...capability,
+    ...(maxConcurrency > 0 && { maxConcurrency }),
+  })),
 );
 
 const RegistrationShape = v.object({
@@ -70,6 +80,7 @@ const RegistrationShape = v.object({
 const HelloShape = v.object({
   ...RegistrationShape.entries,
   instanceId: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
+  journalId: v.pipe(v.string(), v.maxLength(64)),
   maxConcurrency: v.pipe(v.number(), v.maxValue(MAX_NODE_CONCURRENCY)),
 });
 
@@ -106,6 +117,7 @@ export function checkHello(hello: Hello): NodeHello {
     maxConcurrency: parsed.output.maxConcurrency || DEFAULT_NODE_CONCURRENCY,
     inFlight: checkAttempts(hello.inFlight),
     finished: checkAttempts(hello.finished),
+    interrupted: checkAttempts(hello.interrupted),
   };
 }
 

@@ -26,13 +26,22 @@ Deno.test("checkHello() takes a node's account of itself and fills in its concur
   assert.equal(checked.capabilities[0]?.name, "echo");
 });
 
+Deno.test("checkHello() takes the journal, what was cut off, and the bounds of capabilities that have one", () => {
+  const attempt = { requestId: { ulid: newUlid() }, attempt: 3 };
+  const capabilities = [capability({ maxConcurrency: 2 }), capability({ name: "free" })];
+  const checked = checkHello(hello({ journalId: "j1", interrupted: [attempt], capabilities }));
+  assert.equal(checked.journalId, "j1");
+  assert.deepEqual(checked.interrupted, [{ requestId: attempt.requestId.ulid, attempt: 3 }]);
+  assert.deepEqual(checked.capabilities.map(({ maxConcurrency }) => maxConcurrency), [2, undefined]);
+});
+
 const REFUSED: [string, Partial<Hello>][] = [
   ["a name twice", { capabilities: [capability(), capability()] }],
   ["a name that is none", { capabilities: [capability({ name: "Echo!" })] }],
   ["a schema that is no object", { capabilities: [capability({ inputSchemaJson: "[]" })] }],
   ["a schema that is no JSON", { capabilities: [capability({ outputSchemaJson: "{" })] }],
   ["a schema that is too large", {
-    capabilities: [capability({ inputSchemaJson: `{"a":"${"x".repeat(17_000)}"}` })],
+    capabilities: [capability({ inputSchemaJson: `{"a":"${"x".repeat(33_000)}"}` })],
   }],
   ["too many capabilities", {
     capabilities: Array.from({ length: MAX_CAPABILITIES + 1 }, (_, index) => capability({ name: `c${index}` })),
@@ -40,6 +49,7 @@ const REFUSED: [string, Partial<Hello>][] = [
   ["control characters", { platform: "linux\u001b[2J" }],
   ["a long name", { deviceName: "n".repeat(65) }],
   ["no instance", { instanceId: "" }],
+  ["a long journal", { journalId: "j".repeat(65) }],
   ["too much at once", { maxConcurrency: 10_000 }],
   ["an attempt of nothing", { inFlight: [{ requestId: undefined, attempt: 1 }] }],
   ["too many attempts", {

@@ -4,7 +4,8 @@ import { PalyraError } from "../identity/palyra_error.ts";
 import type { ReasonCode } from "../identity/reason_code.ts";
 import type { Clock, UnixMs } from "../identity/unix_ms.ts";
 import type { DaemonSession, TransportName } from "../transport/session.ts";
-import type { DispatchPolicy } from "./capability_queue.ts";
+import { DeclaredSchema } from "./declared_schema.ts";
+import type { CapabilitySchemas, DispatchPermit, DispatchPolicy } from "./dispatch_policy.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import type { NodeRegistration } from "./node_registration.ts";
 import type { DeclaredCapability, RegisteredNodeRecord } from "./store/registered_node_record.ts";
@@ -44,6 +45,8 @@ export class NodeRuntimeState implements DispatchPolicy {
   readonly #clock: Clock;
   readonly #nodes = new Map<DeviceId, RegisteredNodeRecord>();
   readonly #connected = new Map<DeviceId, ConnectedNode>();
+  /** Each is prepared once for a registration, when it is first needed. */
+  readonly #schemas = new WeakMap<DeclaredCapability, CapabilitySchemas>();
 
   private constructor(store: Store, devices: DeviceRegistry, clock: Clock) {
     this.#store = store;
@@ -59,7 +62,7 @@ export class NodeRuntimeState implements DispatchPolicy {
   }
 
   /** See {@linkcode DispatchPolicy.check}: declared by the node ∩ granted by the operator. */
-  check(deviceId: DeviceId, capability: string): PalyraError | { readonly idempotent: boolean } {
+  check(deviceId: DeviceId, capability: string): PalyraError | DispatchPermit {
     const device = this.#devices.get(deviceId);
     if (device === undefined) {
       return new PalyraError("node_not_found", "There is no such node. `palyrad nodes list` shows those there are.");
@@ -91,7 +94,7 @@ export class NodeRuntimeState implements DispatchPolicy {
       const reason = declared.unavailableReason || "The node does not say why.";
       return new PalyraError("capability_unavailable", `The node cannot run this capability now. ${reason}`);
     }
-    return { idempotent: declared.idempotent };
+    return { idempotent: declared.idempotent, schemas: this.#schemasOf(declared) };
   }
 
   /** The node's capability as declared and whether it was granted. */
@@ -184,6 +187,20 @@ export class NodeRuntimeState implements DispatchPolicy {
   /** The device was deleted. */
   remove(deviceId: DeviceId): void {
     this.#nodes.delete(deviceId);
+  }
+
+  #schemasOf(declared: DeclaredCapability): CapabilitySchemas {
+    let schemas = this.#schemas.get(declared);
+    if (schemas === undefined) {
+      const input = new DeclaredSchema(declared.inputSchemaJson, "input");
+      const output = new DeclaredSchema(declared.outputSchemaJson, "output");
+      schemas = {
+        inputError: (inputJson) => input.firstError(inputJson),
+        outputError: (outputJson) => output.firstError(outputJson),
+      };
+      this.#schemas.set(declared, schemas);
+    }
+    return schemas;
   }
 
   async #write(

@@ -45,7 +45,9 @@ class SessionLink implements NodeLink {
   readonly #session: DaemonSession;
   readonly epoch: number;
   readonly instanceId: string;
+  readonly journalId: string;
   readonly maxConcurrency: number;
+  readonly capabilityLimits: ReadonlyMap<string, number>;
   #acknowledged: AttemptName[] = [];
   #acknowledging: ReturnType<typeof setTimeout> | undefined;
 
@@ -53,7 +55,13 @@ class SessionLink implements NodeLink {
     this.#session = session;
     this.epoch = epoch;
     this.instanceId = hello.instanceId;
+    this.journalId = hello.journalId;
     this.maxConcurrency = hello.maxConcurrency;
+    this.capabilityLimits = new Map(
+      hello.capabilities.flatMap(({ name, maxConcurrency }) =>
+        maxConcurrency === undefined ? [] : [[name, maxConcurrency]]
+      ),
+    );
   }
 
   dispatch({ requestId, ...dispatch }: CapabilityDispatchRecord): void {
@@ -164,7 +172,11 @@ class NodeConversation {
   }
 
   receive(message: NodeEventRequest): void {
-    if (this.#endCode !== undefined) return;
+    if (this.#endCode !== undefined) {
+      // A newer session may speak for the device by now.
+      if (isReport(message)) this.#options.queue.ignored.count("ended_session", this.#deviceId);
+      return;
+    }
     this.#watch.heard();
     this.#options.runtime.heard(this.#deviceId, this.#session);
     try {
@@ -309,6 +321,12 @@ class NodeConversation {
       log.error("The node is told of no more events on this session.", { deviceId: this.#deviceId, cause });
     }
   }
+}
+
+/** Whether a message says anything about work. */
+function isReport({ message }: NodeEventRequest): boolean {
+  const kind = message?.$case;
+  return kind === "accepted" || kind === "awaitingLocalMediation" || kind === "progress" || kind === "result";
 }
 
 function speaksForAnother(): PalyraError {

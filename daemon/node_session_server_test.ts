@@ -201,9 +201,32 @@ Deno.test("NodeSessionServer lets a newer session take over at once and ignores 
   const attempt = { requestId: { ulid: record.requestId }, attempt: 1 };
   first.say({ $case: "accepted", value: { attempt } });
   assert.equal((await bench.queue.get(record.requestId))?.state, "dispatched", "an old epoch's word counts nothing");
+  assert.equal(bench.queue.ignored.counts.get("ended_session"), 1, "but it is counted");
   first.disconnect();
   await first.closed;
   assert.ok(bench.runtime.connection(bench.deviceId) !== undefined, "its end takes nobody else out of the presence");
+});
+
+Deno.test("NodeSessionServer runs no more of a capability at once than the node declares", async () => {
+  await using bench = await Bench.open();
+  const session = bench.accept();
+  const declared = DeviceCapability.create({ name: "echo", available: true, idempotent: true, maxConcurrency: 2 });
+  session.say(bench.hello({ capabilities: [declared] }));
+  await session.until("welcome");
+  await Promise.all([1, 2, 3].map(() => bench.queue.submit(bench.order())));
+  assert.deepEqual(bench.queue.countsOf(bench.deviceId), { queued: 1, inFlight: 2 });
+});
+
+Deno.test("NodeSessionServer acknowledges what the node's journal shows as cut off and nobody waits for", async () => {
+  await using bench = await Bench.open();
+  const session = bench.accept();
+  const attempt = { requestId: { ulid: newUlid() }, attempt: 1 };
+  session.say(bench.hello({ journalId: "journal", interrupted: [attempt] }));
+  await session.until("resultAck");
+  const acknowledged = session.sent.flatMap(({ message }) =>
+    message?.$case === "resultAck" ? message.value.attempts : []
+  );
+  assert.deepEqual(acknowledged, [attempt]);
 });
 
 Deno.test("NodeSessionServer gives nothing to a session that was closed during its Hello", async () => {

@@ -9,6 +9,7 @@ import { pemToDer } from "../identity/pem.ts";
 import { sameBytes } from "../identity/same_bytes.ts";
 import type { SecretStore } from "../identity/secret_store.ts";
 import { TlsKey } from "../identity/tls_key.ts";
+import { DAEMON_ACTOR } from "./audit/audit_act.ts";
 import type { CertificateIssuer } from "./certificate_issuer.ts";
 import { revokeCertificate } from "./certificate_ledger.ts";
 import { renewalIsDue } from "./certificate_life.ts";
@@ -28,6 +29,9 @@ export interface OperatorCredentials {
   readonly certificatePem: string;
   readonly keyPem: string;
 }
+
+/** What {@linkcode readOperatorCredentials} needs of a {@linkcode SecretStore}. */
+export type SecretReader = Pick<SecretStore, "folder" | "read">;
 
 /** What {@linkcode renewOperatorCredentials} needs. */
 export interface OperatorCredentialsOptions extends LocalOperatorOptions {
@@ -72,7 +76,7 @@ async function issueOperatorCredentials(options: OperatorCredentialsOptions): Pr
  * @param pause waited for before each further reading; 50 ms by default.
  */
 export async function readOperatorCredentials(
-  secrets: SecretStore,
+  secrets: SecretReader,
   pause: () => Promise<void> = () => new Promise((resolve) => setTimeout(resolve, READ_AGAIN_AFTER_MS)),
 ): Promise<OperatorCredentials> {
   for (let left = READ_AGAIN;; left--) {
@@ -135,8 +139,10 @@ async function revokeAllBut(
   );
   if (ended.length === 0) return;
   await store.transaction(async (tx) => {
-    const { revokedAt, revokedReason } = revocation;
-    await Promise.all(ended.map((certificate) => revokeCertificate(tx, certificate, revokedAt, revokedReason)));
+    const { revokedAt: at, revokedReason: reason } = revocation;
+    await Promise.all(
+      ended.map((certificate) => revokeCertificate(tx, certificate, { at, reason, actor: DAEMON_ACTOR })),
+    );
   });
   for (const certificate of ended) devices.putCertificate({ ...certificate, ...revocation });
 }
@@ -152,7 +158,7 @@ async function belongTogether(certificatePem: string, keyPem: string): Promise<b
   }
 }
 
-async function readTexts(secrets: SecretStore, names: readonly string[]): Promise<(string | undefined)[]> {
+async function readTexts(secrets: SecretReader, names: readonly string[]): Promise<(string | undefined)[]> {
   const decoder = new TextDecoder();
   const contents = await Promise.all(names.map((name) => secrets.read(name)));
   return contents.map((content) => content && decoder.decode(content));

@@ -4,6 +4,7 @@ import { revokeCertificates } from "./certificate_ledger.ts";
 import type { DeviceAct } from "./device_act.ts";
 import { deviceOf, takesOver } from "./pairing_decision.ts";
 import type { DeviceRecord } from "./store/device_record.ts";
+import { rejectPairing } from "./pairing_rejection.ts";
 import type { PairingRequestRecord } from "./store/pairing_record.ts";
 import type { StoreTransaction } from "./store/store.ts";
 
@@ -33,18 +34,32 @@ export async function admit(
   const tookOver = takesOver(approved, existing);
   await tx.devices.put(device);
   await tx.events.append(device.deviceId, paired(device, tookOver), now);
-  if (tookOver) await revokeCertificates(tx, device.deviceId, now, SUPERSEDED);
+  const actor = device.approvedBy;
+  await tx.audit.append({
+    kind: "pairing.approved",
+    actor,
+    subject: approved.requestId,
+    details: {
+      device_id: device.deviceId,
+      identity_fingerprint: device.identityFingerprint,
+      reason: approved.decisionReason ?? "",
+      granted_capabilities: device.grantedCapabilities,
+      replaced_key: tookOver,
+    },
+  }, now);
+  if (tookOver) await revokeCertificates(tx, device.deviceId, { at: now, reason: SUPERSEDED, actor });
   const open = await tx.pairing.listOpenRequests(device.deviceId);
   const others = open.filter((request) => request.requestId !== approved.requestId);
-  await Promise.all(others.map((request) =>
-    tx.pairing.updateRequest({
+  await Promise.all(others.map((request) => {
+    const rejected = {
       ...request,
       state: "rejected",
       decidedAt: now,
-      decidedBy: device.approvedBy,
+      decidedBy: actor,
       decisionReason: SUPERSEDED,
-    })
-  ));
+    } as const;
+    return rejectPairing(tx, rejected, actor, now);
+  }));
   return { device, tookOver, superseded: others.map((request) => request.requestId) };
 }
 

@@ -2,6 +2,7 @@ import type { ClientKind } from "../identity/client_kind.ts";
 import type { CanonicalUlid } from "../identity/device_id.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
+import { strangerActor } from "./audit/audit_act.ts";
 import type { PairingCodeRecord } from "./store/pairing_record.ts";
 import type { StoreTransaction } from "./store/store.ts";
 
@@ -10,6 +11,12 @@ export type LivePairingCode = PairingCodeRecord & { readonly key: Uint8Array };
 
 /** Which code a device says it holds; a PIN names none, as only one is live at a time. */
 export type HeldCode = { readonly method: "qr"; readonly codeId: CanonicalUlid } | { readonly method: "pin" };
+
+/** Who tries a code: nothing of it has been verified. */
+export interface CodeTrier {
+  readonly remoteAddress: string;
+  readonly claimedDeviceId: string;
+}
 
 /** Why a code may not be tried now, with the cure; undefined when it may. */
 function refusal(code: PairingCodeRecord | undefined, now: UnixMs): PalyraError | undefined {
@@ -52,6 +59,23 @@ function live(code: PairingCodeRecord | undefined, now: UnixMs): LivePairingCode
   return { ...code, key: code.key };
 }
 
+/** Stores a fresh code; `replaced` is the PIN that it ends. */
+export async function enterCode(
+  tx: StoreTransaction,
+  code: PairingCodeRecord,
+  replaced: PairingCodeRecord | undefined,
+): Promise<void> {
+  const { codeId, method, clientKind, approve, issuedBy: actor, createdAt, expiresAt } = code;
+  if (replaced !== undefined) {
+    await tx.pairing.endCode(replaced.codeId, "replaced");
+    const details = { by_code_id: codeId };
+    await tx.audit.append({ kind: "pairing_code.replaced", actor, subject: replaced.codeId, details }, createdAt);
+  }
+  await tx.pairing.insertCode(code);
+  const details = { method, client_kind: clientKind, approve, expires_at_unix_ms: expiresAt };
+  await tx.audit.append({ kind: "pairing_code.minted", actor, subject: codeId, details }, createdAt);
+}
+
 /** The code a device holds, if it may be tried now for `clientKind`; throws the reason why not. */
 export async function findLiveCode(
   tx: StoreTransaction,
@@ -79,11 +103,20 @@ export async function findLiveCode(
  * free. With its last try a code dies at once; {@linkcode consumeCode} takes it all the same if that try is right. The
  * answer is whether it was the last. Throws the reason when none may be made.
  */
-export async function spendTry(tx: StoreTransaction, codeId: CanonicalUlid, now: UnixMs): Promise<boolean> {
+export async function spendTry(
+  tx: StoreTransaction,
+  codeId: CanonicalUlid,
+  { remoteAddress, claimedDeviceId }: CodeTrier,
+  now: UnixMs,
+): Promise<boolean> {
   const { triesLeft } = live(await tx.pairing.getCode(codeId), now);
   await tx.pairing.setTriesLeft(codeId, triesLeft - 1);
+  const deed = { actor: strangerActor(remoteAddress), subject: codeId } as const;
+  const details = { claimed_device_id: claimedDeviceId, tries_left: triesLeft - 1 };
+  await tx.audit.append({ ...deed, kind: "pairing_code.tried", details }, now);
   if (triesLeft > 1) return false;
   await tx.pairing.endCode(codeId, "dead");
+  await tx.audit.append({ ...deed, kind: "pairing_code.locked", details: {} }, now);
   return true;
 }
 

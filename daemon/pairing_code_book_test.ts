@@ -3,10 +3,12 @@ import { isError, PairingBench } from "./testing/pairing_bench.ts";
 import { consumeCode, findLiveCode, spendTry } from "./pairing_code_book.ts";
 import { unixMs } from "../identity/unix_ms.ts";
 
+const TRIER = { remoteAddress: "192.0.2.7:50000", claimedDeviceId: "" };
+
 Deno.test("spendTry() ends the code with its last try, before anything is verified, and that try may still be right", async () => {
   await using bench = await PairingBench.open();
   const { code } = await bench.mint({ method: "pin" });
-  const spend = () => bench.store.transaction((tx) => spendTry(tx, code.codeId, bench.now));
+  const spend = () => bench.store.transaction((tx) => spendTry(tx, code.codeId, TRIER, bench.now));
   const lasts: boolean[] = [];
   for (let tried = 0; tried < 5; tried++) {
     // deno-lint-ignore no-await-in-loop -- one after the other

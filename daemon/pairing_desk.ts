@@ -15,11 +15,13 @@ import type { VerifiedPairing } from "../identity/pairing_session.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { encodeQrToken } from "../identity/qr_token.ts";
 import { type Clock, type UnixMs, unixMs } from "../identity/unix_ms.ts";
+import { deviceActor, strangerActor } from "./audit/audit_act.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import { type Admission, admit, SUPERSEDED } from "./pairing_admission.ts";
-import { consumeCode, findLiveCode, type HeldCode, spendTry, sweepCodes } from "./pairing_code_book.ts";
+import { consumeCode, enterCode, findLiveCode, type HeldCode, spendTry, sweepCodes } from "./pairing_code_book.ts";
 import { atTime, decide, type PairingDecision, pairingNotFound, takesOver } from "./pairing_decision.ts";
 import { PairingHandOver, type PairingStatus } from "./pairing_hand_over.ts";
+import { rejectPairing } from "./pairing_rejection.ts";
 import { PairingWatchers } from "./pairing_watchers.ts";
 import type {
   PairingCodeRecord,
@@ -128,8 +130,7 @@ export class PairingDesk {
         throw new PalyraError("rate_limited", `${live.length} pairing codes are live. Wait until some expire.`);
       }
       const earlierPin = order.method === "pin" ? live.find((each) => each.method === "pin") : undefined;
-      if (earlierPin !== undefined) await tx.pairing.endCode(earlierPin.codeId, "replaced");
-      await tx.pairing.insertCode(code);
+      await enterCode(tx, code, earlierPin);
       return earlierPin?.codeId;
     });
     if (replacedCodeId !== undefined) identity.endSessionsOfCode(replacedCodeId);
@@ -199,7 +200,8 @@ export class PairingDesk {
     const { store, identity, clock } = this.#options;
     const session = identity.takeSession(completion.sessionId);
     const { codeId } = session;
-    const lastTry = await store.transaction((tx) => spendTry(tx, codeId, clock()));
+    const trier = { remoteAddress, claimedDeviceId: completion.deviceId };
+    const lastTry = await store.transaction((tx) => spendTry(tx, codeId, trier, clock()));
     if (lastTry) identity.endSessionsOfCode(codeId);
     let stored: PairingRequestRecord;
     let verified: VerifiedPairing;
@@ -234,8 +236,12 @@ export class PairingDesk {
       if (request === undefined) throw pairingNotFound();
       const existing = await tx.devices.get(request.deviceId);
       const decided = decide(request, decision, existing, now);
+      if (!decision.approve) {
+        await rejectPairing(tx, decided, decision.operator, now);
+        return { decided, admission: undefined };
+      }
       await tx.pairing.updateRequest(decided);
-      return { decided, admission: decision.approve ? await admit(tx, decided, existing, now) : undefined };
+      return { decided, admission: await admit(tx, decided, existing, now) };
     });
     log.info("Pairing request decided.", { requestId, state: decided.state, operator: decision.operator });
     if (admission !== undefined) this.#admitted(admission, now);
@@ -285,7 +291,15 @@ export class PairingDesk {
     const { codeId, deviceId, remoteAddress } = failed;
     log.warn("A pairing code was tried and failed.", { codeId, deviceId, remoteAddress, error });
     try {
-      await this.#options.store.transaction((tx) => tx.pairing.insertTry(failed));
+      await this.#options.store.transaction(async (tx) => {
+        await tx.pairing.insertTry(failed);
+        await tx.audit.append({
+          kind: "pairing.failed",
+          actor: strangerActor(remoteAddress),
+          subject: codeId,
+          details: { claimed_device_id: deviceId, reason_code: failed.reason },
+        }, failed.at);
+      });
     } catch (cause) {
       // The device is told why its try failed, not that the daemon could not write it down.
       log.error("A failed try of a pairing code could not be recorded.", { codeId, cause });
@@ -333,6 +347,21 @@ export class PairingDesk {
         )
         : pending;
       await tx.pairing.insertRequest(request);
+      await tx.audit.append({
+        kind: "pairing.requested",
+        actor: deviceActor(request.deviceId),
+        subject: request.requestId,
+        details: {
+          code_id: request.codeId,
+          device_id: request.deviceId,
+          client_kind: request.clientKind,
+          method: request.method,
+          device_name: request.deviceName,
+          platform: request.platform,
+          identity_fingerprint: request.identityFingerprint,
+          remote_address: remoteAddress,
+        },
+      }, now);
       return { request, admission: approved ? await admit(tx, request, existing, now) : undefined };
     });
     identity.endSessionsOfCode(verified.codeId);

@@ -3,10 +3,12 @@ import { parseCertificateRequest } from "../identity/certificate_request.ts";
 import type { IdentityManager } from "../identity/identity_manager.ts";
 import type { IssuedCertificate } from "../identity/issued_certificate.ts";
 import type { Clock, UnixMs } from "../identity/unix_ms.ts";
+import { DAEMON_ACTOR, deviceActor } from "./audit/audit_act.ts";
 import { enterCertificate, revokeCertificates } from "./certificate_ledger.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import { SUPERSEDED } from "./pairing_admission.ts";
 import { pairingNotFound, takesOver } from "./pairing_decision.ts";
+import { rejectPairing } from "./pairing_rejection.ts";
 import type { CertificateRecord } from "./store/device_record.ts";
 import type { PairingRequestRecord } from "./store/pairing_record.ts";
 import type { Store, StoreTransaction } from "./store/store.ts";
@@ -61,7 +63,7 @@ export class PairingHandOver {
       }
       const refused = await refusal(tx, stored);
       if (refused !== undefined) {
-        await tx.pairing.updateRequest(refused);
+        await rejectPairing(tx, refused, DAEMON_ACTOR, now);
         return { request: refused, certificate: undefined, fresh: false };
       }
       return { ...await complete(tx, stored, issued, now), fresh: true };
@@ -131,8 +133,15 @@ async function complete(
     state: "completed",
     certificateFingerprint: issued.fingerprint,
   };
-  await revokeCertificates(tx, request.deviceId, now, SUPERSEDED);
-  await enterCertificate(tx, certificate, "certificate.issued");
+  const actor = deviceActor(request.deviceId);
+  await revokeCertificates(tx, request.deviceId, { at: now, reason: SUPERSEDED, actor });
+  await enterCertificate(tx, certificate, "certificate.issued", actor);
   await tx.pairing.updateRequest(completed);
+  await tx.audit.append({
+    kind: "pairing.handed_over",
+    actor,
+    subject: request.requestId,
+    details: { device_id: request.deviceId, certificate_fingerprint: issued.fingerprint },
+  }, now);
   return { request: completed, certificate };
 }

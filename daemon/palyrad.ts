@@ -7,6 +7,9 @@ import { formatEndpoint } from "../identity/endpoint.ts";
 import { Readiness } from "./readiness.ts";
 import { AdminEventFace } from "./admin_event_face.ts";
 import { AdminFace } from "./admin_face.ts";
+import { AdminAuditFace } from "./audit/admin_audit_face.ts";
+import { AuditLog } from "./audit/audit_log.ts";
+import { recordDaemonStart, recordDaemonStop } from "./audit/daemon_run_record.ts";
 import { advertisedEndpoints } from "./advertised_endpoints.ts";
 import { CapabilityQueue } from "./capability_queue.ts";
 import type { DaemonConfig } from "./daemon_config.ts";
@@ -19,6 +22,7 @@ import { DeviceAdministration } from "./device_administration.ts";
 import { DeviceEventLog } from "./device_event_log.ts";
 import { EnrolmentFace } from "./enrolment_face.ts";
 import { addEnrolmentServices, addNodeRpcServices } from "./grpc_services.ts";
+import { HistoryRetention } from "./history_retention.ts";
 import { NodeRpcFace } from "./node_rpc_face.ts";
 import { NodeRuntimeState } from "./node_runtime_state.ts";
 import { NodeSessionServer } from "./node_session_server.ts";
@@ -32,6 +36,8 @@ const log = getLogger(["palyra", "daemon"]);
 
 /** What a peer gets to read its Goodbye before its connection is cut, in milliseconds. */
 const GOODBYE_MS = 20;
+
+const DAY_MS: number = 24 * 3_600_000;
 
 /** What has to be ended when the daemon stops, newest last. */
 type Ending = () => Promise<void> | void;
@@ -104,6 +110,11 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Star
   const { store, identity, devices, issuer, clock } = state;
   const startedAt = clock();
 
+  const audit = new AuditLog({ store, anchor: state.auditAnchor, clock });
+  endings.push(() => audit.close());
+  await recordDaemonStart(store, clock());
+  endings.push(() => recordDaemonStop(store, clock()));
+
   const runtime = await NodeRuntimeState.load(store, devices, clock);
   const events = new DeviceEventLog({ store, devices, clock });
   endings.push(() => events.close());
@@ -145,6 +156,7 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Star
     enrolmentEndpoints: () => advertised(listeners.enrolmentAddress),
   });
   const adminEvents = new AdminEventFace({ devices, events });
+  const adminAudit = new AdminAuditFace(audit);
   const enrolmentFace = new EnrolmentFace({
     desk,
     caCertificatePem: trustBundlePem,
@@ -159,6 +171,7 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Star
     nodesConnected: (transport: TransportName) => runtime.connectedBy(transport),
     requests: () => queue.counts,
     requestCounters: queue.counters,
+    ignoredReports: queue.ignored,
     pairingSessions: () => identity.openSessions,
     listeners: () => listeners.states,
     datagrams: () => listeners.datagrams,
@@ -175,7 +188,7 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Star
     tls: certificate.material,
     authorize: (peer) => refusalOf(devices.identify(peer)),
     services: (server, connections) =>
-      addNodeRpcServices(server, connections, { devices, nodeRpc, admin, adminEvents, sessions, health }),
+      addNodeRpcServices(server, connections, { devices, nodeRpc, admin, adminEvents, adminAudit, sessions, health }),
     quic: config.quic.enabled
       ? {
         onSession: (session) => sessions.accept(session),
@@ -193,6 +206,9 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Star
     });
   }
 
+  const keptMs = config.retentionDays * DAY_MS;
+  const retention = HistoryRetention.start({ store, devices, clock, keptMs });
+  endings.push(() => retention.stop());
   const operatorRenewal = await OperatorRenewal.start(() => state.renewOperator());
   endings.push(() => operatorRenewal.stop());
   await writeDaemonProcess(state.folder, { startedAt, ...listeners.addresses });
@@ -201,7 +217,7 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Star
   endings.push(async () => {
     health.setNotServing();
     // All at once: a node that is told to go must not find the door open again.
-    await Promise.all([sessions.shutDown(), events.close(), listeners.close()]);
+    await Promise.all([sessions.shutDown(), events.close(), audit.close(), listeners.close()]);
   });
   return { listeners, operations: operations?.address };
 }

@@ -1,7 +1,8 @@
 import type { AttemptName } from "./capability_dispatch_record.ts";
 import type { DeviceQueue } from "./device_queue.ts";
 import type { LiveRequest } from "./live_request.ts";
-import type { NodeWork } from "./node_link.ts";
+import type { NodeLink, NodeWork } from "./node_link.ts";
+import { repeatsLostAttempt } from "./on_disconnect.ts";
 
 /** What a returning node's own account of its work means for each request (design section 5). */
 export interface ReconciliationPlan {
@@ -10,34 +11,62 @@ export interface ReconciliationPlan {
    * here: not every dispatch is written before the daemon stops.
    */
   readonly adopt: readonly { readonly live: LiveRequest; readonly attempt: number }[];
-  /** Never started, or harmless to repeat: dispatched again. */
+  /** Never started, or to be repeated: dispatched again. */
   readonly requeue: readonly LiveRequest[];
-  /** Started or not, nobody can tell, and repeating could do harm. */
+  /** Started or not, nobody can tell, and nobody asked for its repetition. */
   readonly lose: readonly LiveRequest[];
   /** Running on the node, but nobody waits for them here. */
   readonly abandon: readonly AttemptName[];
 }
 
 /** Compares what the daemon believes with what the node says; changes nothing. */
-export function planReconciliation(device: DeviceQueue, instanceId: string, work: NodeWork): ReconciliationPlan {
-  const named = new Map<string, number>();
-  for (const { requestId, attempt } of [...work.inFlight, ...work.finished]) named.set(requestId, attempt);
-
-  const adopt = [...device.inFlight.values(), ...device.waiting].flatMap((live) => {
+export function planReconciliation(
+  device: DeviceQueue,
+  link: Pick<NodeLink, "instanceId" | "journalId">,
+  work: NodeWork,
+): ReconciliationPlan {
+  // What is neither accepted nor sent is nobody's business yet.
+  const known = device.all.filter(({ accepted, sent }) => accepted || sent);
+  const named = attemptsByRequest([...work.inFlight, ...work.finished]);
+  const adopt = known.flatMap((live) => {
     const attempt = named.get(live.record.requestId);
     return attempt === undefined ? [] : [{ live, attempt }];
   });
 
+  const interrupted = attemptsByRequest(work.interrupted);
   const [requeue, lose]: [LiveRequest[], LiveRequest[]] = [[], []];
-  for (const live of device.inFlight.values()) {
-    if (named.has(live.record.requestId)) continue;
-    // A process that never stopped remembers all it was sent, so what it does not know of never reached it.
-    const neverStarted = !live.sent || live.record.instanceId === instanceId;
-    if (neverStarted || live.record.idempotent) requeue.push(live);
-    else lose.push(live);
+  for (const live of known) {
+    const { requestId, attempt, state } = live.record;
+    if (named.has(requestId)) continue;
+    const cutOff = interrupted.get(requestId) ?? 0;
+    if (state === "queued") {
+      // What is cut off was settled when the request was put back, unless this daemon has forgotten that it dispatched it.
+      if (cutOff > attempt && !repeatsLostAttempt(live.record)) lose.push(live);
+    } else if (cutOff < attempt && neverStarted(live, link) || repeatsLostAttempt(live.record)) {
+      requeue.push(live);
+    } else {
+      lose.push(live);
+    }
   }
 
   const wanted = new Set(adopt.map(({ live }) => live.record.requestId as string));
-  const abandon = work.inFlight.filter((attempt) => !wanted.has(attempt.requestId));
-  return { adopt, requeue, lose, abandon };
+  return {
+    adopt,
+    requeue,
+    lose,
+    abandon: work.inFlight.filter((attempt) => !wanted.has(attempt.requestId)),
+  };
+}
+
+/** Whether the newest attempt, of which the node says nothing, certainly did not start. */
+function neverStarted(
+  { sent, record }: LiveRequest,
+  { instanceId, journalId }: Pick<NodeLink, "instanceId" | "journalId">,
+): boolean {
+  // A process that never stopped remembers all it was sent, and a journal all that it was begun with.
+  return !sent || record.instanceId === instanceId || journalId !== "" && record.journalId === journalId;
+}
+
+function attemptsByRequest(attempts: readonly AttemptName[]): ReadonlyMap<string, number> {
+  return new Map(attempts.map(({ requestId, attempt }) => [requestId, attempt]));
 }

@@ -60,6 +60,7 @@ const KIND_BY_REASON = {
   state_read_only: "precondition",
   state_not_private: "precondition",
   state_not_initialised: "precondition",
+  audit_broken: "precondition",
   schema_too_new: "precondition",
   host_not_running: "precondition",
   runtime_unsupported: "precondition",
@@ -94,8 +95,10 @@ const KIND_BY_REASON = {
   idle_timeout: "connectivity",
   session_replaced: "connectivity",
   shutting_down: "connectivity",
+  node_disconnected: "connectivity",
 
   deadline_exceeded: "deadline",
+  ttl_expired: "deadline",
   cancelled: "cancelled",
   outcome_unknown: "internal",
   execution_failed: "internal",

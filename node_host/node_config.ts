@@ -14,7 +14,13 @@ import {
   resolveConfig,
   stateFolder,
 } from "../transport/program/mod.ts";
-import type { MediationRule } from "./capabilities/mod.ts";
+import {
+  isOwnerPermission,
+  MAX_OWNER_PERMISSIONS,
+  type MediationRule,
+  type OwnerAllowance,
+  PERMISSION_NOTATION,
+} from "./capabilities/mod.ts";
 import { DEFAULT_MEDIATION_TIMEOUT_MS } from "./mediation/local_mediation.ts";
 import { TRANSPORT_PREFERENCES, type TransportWish } from "./transport_choice.ts";
 
@@ -79,6 +85,14 @@ export const NODE_SETTINGS = defineSettings({
     expects: "an absolute path",
     description: "Program that opens pages and files; the platform's own when it is not set",
   },
+  "capabilities_folder": {
+    schema: v.optional(v.pipe(v.string(), v.check((path) => isAbsolute(path)))),
+    default: undefined,
+    env: "PALYRA_CAPABILITIES",
+    flag: "--capabilities",
+    expects: "an absolute path",
+    description: "Folder with capabilities of your own, one file each",
+  },
   "deny": {
     schema: v.pipe(v.array(v.string()), v.maxLength(MAX_DENIED)),
     default: [],
@@ -111,6 +125,18 @@ export const NODE_SETTINGS = defineSettings({
     schema: v.picklist(MEDIATION_RULES),
     description: "Whether a capability runs without asking, asks, or is denied",
   },
+  "capabilities.*.permissions": {
+    schema: v.pipe(
+      v.array(v.pipe(v.string(), v.check((text) => isOwnerPermission(text)))),
+      v.maxLength(MAX_OWNER_PERMISSIONS),
+    ),
+    expects: `at most ${MAX_OWNER_PERMISSIONS} permissions, each like ${PERMISSION_NOTATION}`,
+    description: "What a capability of your own may use, of what it asks for",
+  },
+  "capabilities.*.unfenced": {
+    schema: v.boolean(),
+    description: "Whether a capability of your own may start the programs it asks for, which no permission limits",
+  },
 });
 
 /** Where the settings of a node host may come from, beside their defaults. */
@@ -125,6 +151,8 @@ export interface NodeConfigSources {
   readonly transport?: string | undefined;
   /** The text of `--log-file`, an absolute path. */
   readonly logFile?: string | undefined;
+  /** The text of `--capabilities`, an absolute path. */
+  readonly capabilities?: string | undefined;
   /** `Deno.env` by default. */
   readonly environment?: EnvironmentReader;
 }
@@ -133,6 +161,8 @@ export interface NodeConfigSources {
 export interface NodeConfig {
   /** Where this program keeps its state: `node-host` in the state root. */
   readonly stateFolder: string;
+  /** The configuration file, which may be absent. */
+  readonly configFile: string;
   /** Undefined: the host name. */
   readonly deviceName: string | undefined;
   readonly transport: TransportWish;
@@ -140,6 +170,10 @@ export interface NodeConfig {
   readonly openPathRoots: readonly string[];
   /** Undefined: the platform's own. */
   readonly opener: string | undefined;
+  /** Where capabilities of the owner's own lie. */
+  readonly capabilitiesFolder: string | undefined;
+  /** What the owner has allowed those, by name. */
+  readonly allowances: ReadonlyMap<string, OwnerAllowance>;
   readonly denied: readonly string[];
   readonly mediationRules: Readonly<Record<string, MediationRule>>;
   readonly mediationTimeoutMs: number;
@@ -168,12 +202,14 @@ export async function loadNodeConfig(sources: NodeConfigSources = {}): Promise<N
       "state_root": sources.stateRoot,
       "transport": sources.transport,
       "log.file": sources.logFile,
+      "capabilities_folder": sources.capabilities,
     },
     environment,
     file: await readConfigFile(location),
   });
   return {
     stateFolder: stateFolder("node-host", { flag: values["state_root"], environment }),
+    configFile: location.path,
     deviceName: values["device_name"],
     transport: {
       preference: values["transport"],
@@ -182,6 +218,8 @@ export async function loadNodeConfig(sources: NodeConfigSources = {}): Promise<N
     logging: { level: values["log.level"], format: values["log.format"], file: values["log.file"] },
     openPathRoots: values["open_path.roots"],
     opener: values["opener"],
+    capabilitiesFolder: values["capabilities_folder"],
+    allowances: allowancesOf(named["capabilities.*.permissions"], named["capabilities.*.unfenced"]),
     denied: values["deny"],
     mediationRules: Object.fromEntries(named["capabilities.*.mediation"]),
     mediationTimeoutMs: values["mediation.timeout_ms"],
@@ -189,4 +227,15 @@ export async function loadNodeConfig(sources: NodeConfigSources = {}): Promise<N
     maxConcurrency: values["max_concurrency"],
     entries,
   };
+}
+
+function allowancesOf(
+  permissions: ReadonlyMap<string, readonly string[]>,
+  unfenced: ReadonlyMap<string, boolean>,
+): ReadonlyMap<string, OwnerAllowance> {
+  const names = new Set([...permissions.keys(), ...unfenced.keys()]);
+  return new Map([...names].map((name) => [
+    name,
+    { permissions: permissions.get(name) ?? [], unfenced: unfenced.get(name) ?? false },
+  ]));
 }

@@ -56,6 +56,24 @@ Deno.test("loadNodeConfig() takes flags before the environment before the file",
   assert.equal(config.logging.level, "debug");
 });
 
+Deno.test("loadNodeConfig() reads what capabilities of the owner's own may use", async () => {
+  const config = await withFile(`
+capabilities_folder = "/home/me/capabilities"
+[capabilities."disk.usage"]
+permissions = ["read=/usr", "sys=statfs"]
+[capabilities."disk.free"]
+permissions = ["run=/usr/bin/df"]
+unfenced = true
+`);
+  assert.equal(config.capabilitiesFolder, "/home/me/capabilities");
+  assert.deepEqual([...config.allowances], [
+    ["disk.usage", { permissions: ["read=/usr", "sys=statfs"], unfenced: false }],
+    ["disk.free", { permissions: ["run=/usr/bin/df"], unfenced: true }],
+  ]);
+  const fromFlag = await withFile('capabilities_folder = "/a"\n', { capabilities: "/b" });
+  assert.equal(fromFlag.capabilitiesFolder, "/b");
+});
+
 Deno.test("loadNodeConfig() refuses unknown keys and values that do not fit", async () => {
   const faulty = [
     "max_concurency = 4",
@@ -68,6 +86,12 @@ Deno.test("loadNodeConfig() refuses unknown keys and values that do not fit", as
     'device_name = "a\\u202eb"',
     '[log]\nlevel = "loud"',
     'transport = "tcp"',
+    'capabilities_folder = "relative"',
+    'capabilities."disk.usage".permissions = "read=/usr"',
+    'capabilities."disk.usage".permissions = ["read=relative"]',
+    'capabilities."disk.usage".permissions = ["write"]',
+    'capabilities."disk.usage".permissions = ["ffi=/lib/a.so"]',
+    'capabilities."disk.usage".unfenced = "yes"',
   ];
   for (const text of faulty) {
     // deno-lint-ignore no-await-in-loop -- one file after the other

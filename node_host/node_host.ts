@@ -11,6 +11,7 @@ import { type ConnectionStatus, ConnectionStatusFile } from "./connection_status
 import { ConnectionSupervisor } from "./connection_supervisor.ts";
 import { type DialTarget, dialTargets } from "./dial_targets.ts";
 import { hostPlatform } from "./host_platform.ts";
+import { AttemptJournal } from "./journal/mod.ts";
 import { LocalMediation, type QuestionTerminal } from "./mediation/mod.ts";
 import type { NodeCredentials } from "./node_credentials.ts";
 import { removeNodeHostProcess, writeNodeHostProcess } from "./node_host_process.ts";
@@ -44,8 +45,9 @@ export interface NodeHostOptions {
 
 /**
  * Runs the node host until `signal` aborts: connects, serves, renews its certificate, and reconnects for ever. Rejects
- * with `not_paired`, `state_damaged`, `unsupported` (QUIC alone is wanted and this machine cannot speak it), or the
- * daemon's final word (`device_revoked`, `certificate_revoked`, `device_unknown`).
+ * with `not_paired`, `state_damaged`, `unsupported` (QUIC alone is wanted and this machine cannot speak it), what the
+ * journal cannot be opened for (`schema_too_new`, `state_read_only`), or the daemon's final word (`device_revoked`,
+ * `certificate_revoked`, `device_unknown`).
  */
 export async function runNodeHost(options: NodeHostOptions, signal: AbortSignal): Promise<void> {
   const { state, registry, maxConcurrency, onStart, onStatus, clock = systemClock, graceMs } = options;
@@ -60,9 +62,11 @@ export async function runNodeHost(options: NodeHostOptions, signal: AbortSignal)
     ...(options.mediationTimeoutMs !== undefined && { timeoutMs: options.mediationTimeoutMs }),
     clock,
   });
+  await using journal = await AttemptJournal.open(state.folder);
   const desk = new WorkDesk({
     runner: runnerOf(registry, record, credentials, mediation.mediator, clock),
     isIdempotent: (name) => registry.find(name)?.definition.idempotent ?? false,
+    journal,
   });
   const instanceId = newUlid();
   const statusFile = new ConnectionStatusFile(state.folder);

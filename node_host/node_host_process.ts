@@ -32,13 +32,18 @@ export async function removeNodeHostProcess(folder: string): Promise<void> {
   await removeStateDocument(processPath(folder));
 }
 
-/** The process that runs the host now, by {@linkcode isProcessRunning}; undefined when none does. Changes nothing. */
-export async function findNodeHostProcess(folder: string): Promise<NodeHostProcess | undefined> {
+/** The process that was noted last and did not take its note away: it runs, or it was killed. */
+export async function readNodeHostProcess(folder: string): Promise<NodeHostProcess | undefined> {
   const stored = await readStateDocument(processPath(folder), ProcessSchema);
   if (stored === undefined) return undefined;
-  const { pid, started_at_unix_ms: startedAt } = stored;
-  const startTime = stored.process_start_time ?? undefined;
-  return isProcessRunning({ pid, startTime }, folder) ? { pid, startTime, startedAt } : undefined;
+  const { pid, process_start_time: startTime, started_at_unix_ms: startedAt } = stored;
+  return { pid, startTime: startTime ?? undefined, startedAt };
+}
+
+/** The process that runs the host now, by {@linkcode isProcessRunning}; undefined when none does. Changes nothing. */
+export async function findNodeHostProcess(folder: string): Promise<NodeHostProcess | undefined> {
+  const process = await readNodeHostProcess(folder);
+  return process !== undefined && isProcessRunning(process, folder) ? process : undefined;
 }
 
 function processPath(folder: string): string {

@@ -8,6 +8,7 @@ import { prepareStateFolder } from "../transport/program/state_folder.ts";
 import { StateLock } from "../transport/program/state_lock.ts";
 import { type ClientKeyPair, ClientKeyPairStore } from "./client_key_pair.ts";
 import { removeConnectionStatus } from "./connection_status.ts";
+import { removeJournal } from "./journal/mod.ts";
 import { removeRememberedAnswers } from "./mediation/remembered_answers.ts";
 import { NodeCredentials } from "./node_credentials.ts";
 import {
@@ -160,6 +161,8 @@ export class NodeHostState implements Disposable {
 
   /** Stores a completed pairing, and forgets the pending one only when all of it is on the disk. */
   async completePairing(pairing: CompletedPairing): Promise<void> {
+    // Another daemon must not be given the results of this one's requests.
+    removeJournal(this.folder);
     await this.#keyPair.replace(pairing);
     await this.#writeText(SECRET_NAMES.trustedCa, pairing.trustedCaPem);
     await this.writeRecord(pairing.record);
@@ -170,6 +173,7 @@ export class NodeHostState implements Disposable {
 
   /** Removes the pairing and every secret. What is left tells nothing. */
   async erase(): Promise<void> {
+    removeJournal(this.folder);
     await removeNodeHostRecord(this.folder);
     await removeConnectionStatus(this.folder);
     await removeRememberedAnswers(this.folder);

@@ -8,6 +8,7 @@ import type { ReasonCode } from "../identity/reason_code.ts";
 import { TlsKey } from "../identity/tls_key.ts";
 import { systemClock, unixMs } from "../identity/unix_ms.ts";
 import { statusPath } from "./connection_status.ts";
+import { AttemptJournal, JOURNAL_FILE } from "./journal/mod.ts";
 import { type CompletedPairing, NodeHostState } from "./node_host_state.ts";
 import { SECRET_NAMES, SECRETS_FOLDER } from "./node_secrets.ts";
 import { TestFolder } from "./testing/test_folder.ts";
@@ -155,6 +156,20 @@ Deno.test("NodeHostState keeps a pending pairing with its key until the pairing 
   assert.equal(await state.pending(), undefined);
 });
 
+Deno.test("NodeHostState.completePairing() lets no daemon have what belongs to another one's requests", async () => {
+  await using folder = await TestFolder.create();
+  using state = await NodeHostState.open(folder.path);
+  await state.completePairing(await pairingOf(await state.ensureIdentity()));
+  const name = { requestId: newUlid(), attempt: 1 };
+  const journal = await AttemptJournal.open(folder.path);
+  await journal.start(name);
+  await journal.close();
+  await state.completePairing(await pairingOf(await state.ensureIdentity()));
+  await using next = await AttemptJournal.open(folder.path);
+  assert.deepEqual(next.load(), { interrupted: [], finished: [] });
+  assert.notEqual(next.id, journal.id);
+});
+
 Deno.test("NodeHostState.erase() leaves no secret, also when what it removes is damaged", async () => {
   await using folder = await TestFolder.create();
   using state = await NodeHostState.open(folder.path);
@@ -165,7 +180,10 @@ Deno.test("NodeHostState.erase() leaves no secret, also when what it removes is 
   await Deno.writeTextFile(statusPath(folder.path), "{");
   const answers = join(folder.path, "remembered-answers.json");
   await Deno.writeTextFile(answers, "{");
+  const journal = await AttemptJournal.open(folder.path);
+  await journal.close();
   await state.erase();
+  assert.ok(!(await folder.names()).includes(JOURNAL_FILE));
   await assert.rejects(Deno.stat(answers), Deno.errors.NotFound);
   await assert.rejects(Deno.stat(statusPath(folder.path)), Deno.errors.NotFound);
   assert.equal(await state.isEmpty(), true);

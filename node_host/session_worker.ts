@@ -121,8 +121,8 @@ export class SessionWorker {
         softwareVersion: self.softwareVersion,
         deviceName: self.deviceName,
         instanceId: self.instanceId,
-        journalId: "",
-        interrupted: [],
+        journalId: desk.journalId,
+        interrupted: desk.interrupted.map(attemptRef),
       },
     });
   }

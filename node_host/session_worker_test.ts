@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../identity/unix_ms.ts";
+import { AttemptJournal } from "./journal/mod.ts";
 import { SessionWorker, type SessionWorkerOptions, type WelcomeFacts } from "./session_worker.ts";
 import { ScriptedDaemon } from "./testing/scripted_daemon.ts";
 import { sessionPair } from "./testing/session_pair.ts";
-import { DEVICE_ID, HeldCapability, newRequestId, SELF, testDesk } from "./testing/test_node.ts";
+import { TestFolder } from "./testing/test_folder.ts";
+import { deskWith, DEVICE_ID, HeldCapability, newRequestId, SELF, testDesk } from "./testing/test_node.ts";
 import type { WorkDesk } from "./work_desk.ts";
 
 interface Conversation {
@@ -75,6 +77,35 @@ Deno.test("SessionWorker names running and finished work in the next Hello, and 
   assert.equal(held.starts, 1);
   second.daemon.session.close("shutting_down", "over");
   await second.worker.ended;
+});
+
+Deno.test("SessionWorker names the journal and what was cut off in its Hello, until the daemon acknowledges that", async () => {
+  await using folder = await TestFolder.create();
+  const cutOff = { requestId: newRequestId(), attempt: 2 };
+  {
+    await using journal = await AttemptJournal.open(folder.path);
+    await journal.start(cutOff);
+  }
+  await using journal = await AttemptJournal.open(folder.path);
+  const desk = deskWith([], { journal });
+  const interrupted = [{ requestId: { ulid: cutOff.requestId }, attempt: 2 }];
+  const first = converse(desk);
+  const hello = await first.daemon.take("hello");
+  assert.deepEqual([hello.journalId, hello.interrupted], [journal.id, interrupted]);
+  first.daemon.welcome();
+  first.daemon.session.close("shutting_down", "The test goes on.");
+  await first.worker.ended;
+  const second = converse(desk);
+  assert.deepEqual((await second.daemon.take("hello")).interrupted, interrupted);
+  second.daemon.welcome();
+  second.daemon.acknowledge(cutOff.requestId, 2);
+  second.daemon.session.close("shutting_down", "The test is over.");
+  await second.worker.ended;
+  assert.deepEqual(desk.interrupted, []);
+  const third = converse(testDesk());
+  assert.equal((await third.daemon.take("hello")).journalId, "", "there is none");
+  third.daemon.session.close("shutting_down", "The test is over.");
+  await third.worker.ended;
 });
 
 Deno.test("SessionWorker ignores a dispatch of another epoch", async () => {

@@ -3,6 +3,7 @@ import { type CertificateFacts, parseCertificateFacts } from "../identity/certif
 import { stateError } from "../identity/state_error.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
 import { type ConnectionStatus, readConnectionStatus } from "./connection_status.ts";
+import { type JournalSummary, readJournalSummary } from "./journal/mod.ts";
 import { findNodeHostProcess, type NodeHostProcess } from "./node_host_process.ts";
 import { type NodeHostRecord, readNodeHostRecord } from "./node_host_record.ts";
 import { SECRET_NAMES, SECRETS_FOLDER } from "./node_secrets.ts";
@@ -25,6 +26,8 @@ export interface StatusReport {
   readonly paired: boolean;
   /** The process is there and has its Welcome. */
   readonly connected: boolean;
+  /** What the journal holds; undefined when this host never ran. */
+  readonly journal?: JournalSummary | undefined;
 }
 
 /**
@@ -32,12 +35,13 @@ export interface StatusReport {
  * `schema_too_new`, `permission_missing` or `state_read_only` (not readable).
  */
 export async function readStatusReport(stateFolder: string): Promise<StatusReport> {
-  const [record, pending, certificate, process, connection] = await Promise.all([
+  const [record, pending, certificate, process, connection, journal] = await Promise.all([
     readNodeHostRecord(stateFolder),
     readPending(stateFolder),
     readCertificate(stateFolder),
     findNodeHostProcess(stateFolder),
     readConnectionStatus(stateFolder),
+    readJournalSummary(stateFolder),
   ]);
   const paired = record?.pairedAt !== undefined;
   const facts = paired && certificate !== undefined ? factsOf(certificate) : undefined;
@@ -51,6 +55,7 @@ export async function readStatusReport(stateFolder: string): Promise<StatusRepor
     connection,
     paired,
     connected: paired && process !== undefined && connection?.state === "connected",
+    journal,
   };
 }
 

@@ -1,9 +1,10 @@
 import { getLogger } from "@logtape/logtape";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { CapabilityResult } from "../proto/gen/node.ts";
-import type { CapabilityRunner, LocalCapabilityResult } from "./capabilities/mod.ts";
+import { type CapabilityRunner, type LocalCapabilityResult, NEVER_STARTED } from "./capabilities/mod.ts";
 import { printableText } from "./capabilities/printable_text.ts";
 import { type AttemptName, attemptRef, type Dispatch } from "./dispatch.ts";
+import type { AttemptJournal } from "./journal/mod.ts";
 import type { NodeMessage } from "./node_message.ts";
 import { UnacknowledgedResults } from "./unacknowledged_results.ts";
 
@@ -29,6 +30,8 @@ export interface WorkDeskOptions {
   readonly runner: Pick<CapabilityRunner, "run">;
   /** Whether the daemon simply runs a lost attempt of this capability again. */
   readonly isIdempotent: (capability: string) => boolean;
+  /** Keeps what must not be forgotten when the process is killed. Default: nothing is kept. */
+  readonly journal?: AttemptJournal | undefined;
 }
 
 interface RunningAttempt {
@@ -37,8 +40,12 @@ interface RunningAttempt {
   readonly controller: AbortController;
   progressSequence: number;
   awaitingMediation: boolean;
-  /** Nobody keeps a place for its result: it is told once, or not at all. */
-  unwanted: "told" | "silent" | undefined;
+  /** The daemon may be told that it runs. */
+  accepted: boolean;
+  /** The journal says that it has started, or is about to. */
+  journalled: boolean;
+  /** Why nobody waits for its result: the daemon has ended it, dispatched a newer one, or gets it handed back. */
+  unwanted: "ended" | "superseded" | "handed_back" | undefined;
 }
 
 /**
@@ -47,22 +54,41 @@ interface RunningAttempt {
  *
  * An attempt that the desk knows is never run again. What it cannot remember it does not start: beyond its bounds it
  * refuses with `queue_full`.
+ *
+ * With a journal, an attempt of a capability that is not idempotent outlives the process as well. Such an attempt is
+ * accepted once its start is on the disk, and from then on only the daemon's acknowledgement lets the desk forget it: a
+ * cancel may come before the daemon itself has the end on its disk.
  */
 export class WorkDesk {
   readonly #options: WorkDeskOptions;
   /** By request id; of one request only the newest attempt runs. */
   readonly #running = new Map<string, RunningAttempt>();
   readonly #results = new UnacknowledgedResults();
+  /** Started by an earlier process and cut off with it; by request id. */
+  readonly #interrupted = new Map<string, AttemptName>();
   readonly #idleWaiters = new Set<() => void>();
   #link: WorkLink | undefined;
 
   constructor(options: WorkDeskOptions) {
     this.#options = options;
+    if (options.journal !== undefined) this.#takeUp(options.journal);
+  }
+
+  /** Names the journal; empty when there is none. */
+  get journalId(): string {
+    return this.#options.journal?.id ?? "";
   }
 
   /** Attempts that run now. */
   get inFlight(): AttemptName[] {
-    return [...this.#running.values()].filter(({ unwanted }) => unwanted === undefined).map(({ name }) => name);
+    return [...this.#running.values()]
+      .filter(({ unwanted, journalled }) => unwanted === undefined || unwanted === "ended" && journalled)
+      .map(({ name }) => name);
+  }
+
+  /** Attempts that a stop of an earlier process cut off, and that the daemon has not acknowledged. */
+  get interrupted(): AttemptName[] {
+    return [...this.#interrupted.values()];
   }
 
   /** Attempts whose result the daemon has not acknowledged, oldest first. */
@@ -76,7 +102,7 @@ export class WorkDesk {
     for (const attempt of abandoned) this.cancel(attempt, "the daemon no longer waits for it");
     for (const running of this.#running.values()) {
       if (running.unwanted !== undefined) continue;
-      this.#tellRunning(running);
+      if (running.accepted) this.#tellRunning(running);
       if (running.awaitingMediation) this.#tellAwaiting(running);
     }
     this.#results.sendOver((value) => link.send({ $case: "result", value }));
@@ -91,22 +117,25 @@ export class WorkDesk {
 
   /** Starts an attempt, unless the desk knows it or a newer one of the same request. */
   dispatch(dispatch: Dispatch): void {
-    const earlier = this.#running.get(dispatch.requestId);
-    const known = earlier?.name.attempt ?? this.#results.attemptOf(dispatch.requestId) ?? 0;
+    const known = this.#attemptOf(dispatch.requestId);
     if (known >= dispatch.attempt) return;
-    if (known > 0) this.cancel({ requestId: dispatch.requestId, attempt: known }, "a newer attempt takes its place");
+    if (known > 0) this.#supersede({ requestId: dispatch.requestId, attempt: known });
     if (!this.#hasRoom()) return this.#refuse(dispatch);
 
+    const { journal } = this.#options;
+    const noted = journal !== undefined && !this.#options.isIdempotent(dispatch.capability);
     const running: RunningAttempt = {
       name: { requestId: dispatch.requestId, attempt: dispatch.attempt },
       capability: dispatch.capability,
       controller: new AbortController(),
       progressSequence: 0,
       awaitingMediation: false,
+      accepted: !noted,
+      journalled: false,
       unwanted: undefined,
     };
     this.#running.set(dispatch.requestId, running);
-    this.#tellRunning(running);
+    if (running.accepted) this.#tellRunning(running);
     void this.#options.runner.run({
       name: dispatch.capability,
       inputJson: dispatch.inputJson,
@@ -122,24 +151,27 @@ export class WorkDesk {
       },
       mediationEnded: () => {
         running.awaitingMediation = false;
-        this.#tellRunning(running);
+        if (running.accepted) this.#tellRunning(running);
       },
+      ...(noted && { starting: () => this.#noteStart(running, journal) }),
     }).then((result) => this.#finish(running, result));
   }
 
-  /** The daemon has ended this attempt by itself: stops it if it runs, forgets its result if it has one. */
+  /**
+   * The daemon has ended this attempt by itself: stops it if it runs, forgets its result if it has one. What is in the
+   * journal stays until it is acknowledged.
+   */
   cancel(attempt: AttemptName, reason: string): void {
-    const running = this.#running.get(attempt.requestId);
-    if (running?.name.attempt === attempt.attempt) {
-      running.unwanted ??= "told";
-      running.controller.abort(cancelled(reason));
-    }
-    this.acknowledge(attempt);
+    this.#stop(attempt, "ended", reason);
+    if (this.#options.journal?.holds(attempt)) return;
+    this.#results.remove(attempt);
+    this.#tellIdle();
   }
 
-  /** The daemon has the result on disk. */
+  /** The daemon has the end of this attempt on disk. Does nothing for one that still runs. */
   acknowledge(attempt: AttemptName): void {
-    this.#results.remove(attempt);
+    if (this.#running.get(attempt.requestId)?.name.attempt === attempt.attempt) return;
+    this.#forget(attempt);
     this.#tellIdle();
   }
 
@@ -149,7 +181,7 @@ export class WorkDesk {
    */
   stopAll(): void {
     for (const running of [...this.#running.values()]) {
-      if (this.#options.isIdempotent(running.capability)) running.unwanted ??= "silent";
+      if (this.#options.isIdempotent(running.capability)) running.unwanted ??= "handed_back";
       running.controller.abort(
         new PalyraError(
           "shutting_down",
@@ -167,9 +199,61 @@ export class WorkDesk {
     });
   }
 
+  /** Goes on where the process before this one was stopped. */
+  #takeUp(journal: AttemptJournal): void {
+    const { interrupted, finished } = journal.load();
+    for (const name of interrupted) this.#interrupted.set(name.requestId, name);
+    for (const { name, result } of finished) this.#results.add(name, result);
+    if (interrupted.length + finished.length === 0) return;
+    logger.warning(
+      "palyra-node was stopped with work in hand: the outcome of {interrupted} attempts is unknown, and {finished} " +
+        "results are still to be delivered.",
+      { interrupted: interrupted.length, finished: finished.length },
+    );
+  }
+
+  /** The newest attempt of a request that the desk knows; 0 when it knows none. */
+  #attemptOf(requestId: string): number {
+    return this.#running.get(requestId)?.name.attempt ?? this.#results.attemptOf(requestId) ??
+      this.#interrupted.get(requestId)?.attempt ?? 0;
+  }
+
+  #supersede(attempt: AttemptName): void {
+    this.#stop(attempt, "superseded", "a newer attempt takes its place");
+    this.#forget(attempt);
+  }
+
+  #stop({ requestId, attempt }: AttemptName, why: "ended" | "superseded", reason: string): void {
+    const running = this.#running.get(requestId);
+    if (running?.name.attempt !== attempt) return;
+    running.unwanted = why;
+    running.controller.abort(cancelled(reason));
+  }
+
+  #forget(attempt: AttemptName): void {
+    this.#results.remove(attempt);
+    if (this.#interrupted.get(attempt.requestId)?.attempt === attempt.attempt) {
+      this.#interrupted.delete(attempt.requestId);
+    }
+    this.#options.journal?.forget(attempt);
+  }
+
+  /** Right before the capability runs; rejects when that cannot be noted, and nothing runs. */
+  async #noteStart(running: RunningAttempt, journal: AttemptJournal): Promise<void> {
+    running.journalled = true;
+    try {
+      await journal.start(running.name);
+    } catch (error) {
+      running.journalled = false;
+      throw error;
+    }
+    running.accepted = true;
+    if (running.unwanted === undefined) this.#tellRunning(running);
+  }
+
   #hasRoom(): boolean {
     return this.#running.size < MAX_RUNNING_ATTEMPTS &&
-      this.#running.size + this.#results.count < MAX_KNOWN_ATTEMPTS &&
+      this.#running.size + this.#results.count + this.#interrupted.size < MAX_KNOWN_ATTEMPTS &&
       this.#results.bytes < MAX_UNACKNOWLEDGED_BYTES;
   }
 
@@ -191,11 +275,18 @@ export class WorkDesk {
   }
 
   #finish(running: RunningAttempt, outcome: LocalCapabilityResult): void {
-    const { name } = running;
+    const { name, unwanted } = running;
     if (this.#running.get(name.requestId) === running) this.#running.delete(name.requestId);
     const result = resultOf(name, outcome);
-    if (running.unwanted === undefined) this.#results.add(name, result);
-    else if (running.unwanted === "told") this.#link?.send({ $case: "result", value: result });
+    if (running.journalled && unwanted !== "superseded") {
+      this.#results.add(name, result);
+      this.#options.journal?.finish(name, result);
+    } else if (unwanted === undefined && !neverStarted(outcome)) {
+      this.#results.add(name, result);
+    } else if (unwanted !== "handed_back") {
+      // Not remembered: it did not run and may come again, or the daemon has its end already.
+      this.#link?.send({ $case: "result", value: result });
+    }
     this.#tellIdle();
   }
 
@@ -225,6 +316,10 @@ export class WorkDesk {
 function cancelled(reason: string): PalyraError {
   const why = printableText(reason, MAX_REASON_CHARACTERS).replace(/\.$/, "");
   return new PalyraError("cancelled", `The request was cancelled: ${why || "the daemon does not say why"}.`);
+}
+
+function neverStarted(outcome: LocalCapabilityResult): boolean {
+  return !outcome.success && NEVER_STARTED.has(outcome.errorCode);
 }
 
 function resultOf(attempt: AttemptName, outcome: LocalCapabilityResult): CapabilityResult {

@@ -1,59 +1,8 @@
 import assert from "node:assert/strict";
-import type { CapabilityResult } from "../proto/gen/node.ts";
 import type { CapabilityRunRequest, LocalCapabilityResult } from "./capabilities/mod.ts";
-import type { Dispatch } from "./dispatch.ts";
-import type { NodeMessage } from "./node_message.ts";
-import { HeldCapability, newRequestId, testDesk } from "./testing/test_node.ts";
-import { MAX_RUNNING_ATTEMPTS, MAX_UNACKNOWLEDGED_BYTES, WorkDesk, type WorkLink } from "./work_desk.ts";
-
-class Link implements WorkLink {
-  readonly sent: NodeMessage[] = [];
-  #changed = Promise.withResolvers<void>();
-
-  send(message: NodeMessage): void {
-    this.sent.push(message);
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
-  }
-
-  async until(count: number): Promise<void> {
-    // deno-lint-ignore no-await-in-loop -- waits for one message after the other
-    while (this.sent.length < count) await this.#changed.promise;
-  }
-
-  /** The first results, once that many were sent. */
-  async results(count: number): Promise<CapabilityResult[]> {
-    for (;;) {
-      const results = this.sent.flatMap((message) => message.$case === "result" ? [message.value] : []);
-      if (results.length >= count) return results;
-      // deno-lint-ignore no-await-in-loop -- waits for one message after the other
-      await this.#changed.promise;
-    }
-  }
-
-  get cases(): string[] {
-    return this.sent.map(({ $case }) => $case);
-  }
-}
-
-function dispatchOf(changes: Partial<Dispatch> = {}): Dispatch {
-  return {
-    requestId: newRequestId(),
-    attempt: 1,
-    capability: "held",
-    inputJson: new Uint8Array(),
-    maxPayloadBytes: 0,
-    timeLeftMs: 60_000,
-    requestedBy: "test",
-    ...changes,
-  };
-}
-
-function attachedTo(desk: WorkDesk): Link {
-  const link = new Link();
-  desk.attach(link, []);
-  return link;
-}
+import { attachedTo, dispatchOf, RecordingLink } from "./testing/recording_link.ts";
+import { HeldCapability, testDesk } from "./testing/test_node.ts";
+import { MAX_RUNNING_ATTEMPTS, MAX_UNACKNOWLEDGED_BYTES, WorkDesk } from "./work_desk.ts";
 
 Deno.test("WorkDesk accepts in the turn of the dispatch, before the capability starts", async () => {
   const held = new HeldCapability("held", true);
@@ -138,7 +87,7 @@ Deno.test("WorkDesk tells a new session what still runs, and stops what the daem
   desk.dispatch(abandoned);
   await held.untilStarted(2);
   desk.detach(first);
-  const second = new Link();
+  const second = new RecordingLink();
   desk.attach(second, [abandoned]);
   const told = await second.results(1);
   assert.deepEqual(second.cases, ["accepted", "result"]);

@@ -35,6 +35,13 @@ async function buf(...args: string[]): Promise<void> {
   if (!success) throw new Error(`buf ${args[0]} failed; its output above says why`);
 }
 
+/** Services encode with a writer that is kept (`message_bytes.ts`), where ts-proto has them make one for each message. */
+function withKeptWriter(code: string): string {
+  const encoded = code.replaceAll(/Buffer\.from\(([\w.]+)\.encode\(value\)\.finish\(\)\)/g, "messageBytes($1, value)");
+  if (encoded === code) return code;
+  return encoded.replace(/^import \{/m, 'import { messageBytes } from "../message_bytes.ts";\nimport {');
+}
+
 /** Writes all generated files into `outFolder`, which must exist. */
 export async function generate(outFolder: string): Promise<void> {
   const plugin = ["run", "--quiet", "--no-config", "--no-lock", "-A", TS_PROTO];
@@ -43,6 +50,11 @@ export async function generate(outFolder: string): Promise<void> {
     plugins: [{ local: [Deno.execPath(), ...plugin], out: outFolder, opt: TS_PROTO_OPTIONS }],
   };
   await buf("generate", "--config", BUF_CONFIG, "--template", JSON.stringify(template));
+
+  for await (const { name } of Deno.readDir(outFolder)) {
+    const path = join(outFolder, name);
+    await Deno.writeTextFile(path, withKeptWriter(await Deno.readTextFile(path)));
+  }
 
   const descriptorFile = await Deno.makeTempFile({ suffix: ".binpb" });
   try {

@@ -11,6 +11,9 @@ import { testFiles } from "./harness/test_files.ts";
 
 const SUMMARY = /\| (\d+) passed[^|]*\| (\d+) failed(?: \([^)]*\))?(?: \| (\d+) ignored)?/;
 
+/** A run that takes longer than this hangs: it is ended, and its output so far tells where, in milliseconds. */
+const LONGEST_RUN_MS = 900_000;
+
 interface Counts {
   passed: number;
   failed: number;
@@ -33,6 +36,10 @@ async function run(args: readonly string[], live: boolean): Promise<Counts> {
     stdout: "piped",
     stderr: live ? "inherit" : "piped",
   }).spawn();
+  const limit = setTimeout(() => {
+    write(`The tests did not end within ${LONGEST_RUN_MS / 60_000} minutes and are stopped.\n`);
+    child.kill("SIGKILL");
+  }, LONGEST_RUN_MS);
   let output = "";
   const read = async (stream: ReadableStream<Uint8Array>) => {
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
@@ -42,6 +49,7 @@ async function run(args: readonly string[], live: boolean): Promise<Counts> {
   };
   await Promise.all([read(child.stdout), ...(live ? [] : [read(child.stderr)])]);
   const { code } = await child.status;
+  clearTimeout(limit);
   if (!live) write(output);
   const summary = output.split("\n").findLast((line) => SUMMARY.test(line))?.match(SUMMARY);
   if (summary === undefined || summary === null) {

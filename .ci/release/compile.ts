@@ -9,17 +9,16 @@ import { print } from "../../transport/program/cli_output.ts";
 import { runCli } from "../../transport/program/run_cli.ts";
 import { sha256Of } from "./checksums.ts";
 import { compiledFlags, compileProgram, executableName } from "./compiled_program.ts";
+import { denoFolder } from "./deno_folder.ts";
 import { LockedDigests } from "./locked_digests.ts";
 import { packageLicence } from "./package_licences.ts";
 import { RELEASE_PROGRAMS } from "./release_program.ts";
 import { printMade, type ReleaseJob, runReleaseTool } from "./release_tool.ts";
-import { runTool } from "./run_tool.ts";
 import { findStub, stubText } from "./runtime_stub.ts";
 import { sbomText } from "./sbom.ts";
 
 async function compile({ target, stage, revision, output }: ReleaseJob): Promise<void> {
-  const { denoDir: denoFolder } = JSON.parse(await runTool(Deno.execPath(), ["info", "--json"]));
-  const stubSources = { environment: Deno.env, denoFolder, denoVersion: Deno.version.deno };
+  const stubSources = { environment: Deno.env, denoFolder: await denoFolder(), denoVersion: Deno.version.deno };
   const stub = await findStub(target, stubSources);
   print(`${target.name}: the runtime is ${stubText(stub)}.`);
   for (const program of RELEASE_PROGRAMS) {

@@ -4,7 +4,7 @@ import { permissionFlags, RUNTIME_FLAGS } from "./permission_list.ts";
 import { bundleFile, type ReleaseProgram } from "./release_program.ts";
 import { addonFile, type ReleaseStage } from "./release_stage.ts";
 import type { ReleaseTarget } from "./release_target.ts";
-import { tryTool } from "./run_tool.ts";
+import { inOneLine, tryTool } from "./run_tool.ts";
 import { type RuntimeStub, STUB_VARIABLE, stubMissing, type StubSources } from "./runtime_stub.ts";
 
 /** How {@linkcode compileProgram} compiles. */
@@ -15,6 +15,8 @@ export interface CompileOptions {
   readonly stubSources: StubSources;
   /** The Deno that compiles. Default: the one that runs this. Tests name another. */
   readonly deno?: string;
+  /** What is baked in. Default: {@linkcode compiledFlags}. */
+  readonly flags?: readonly string[];
 }
 
 /**
@@ -24,13 +26,13 @@ export interface CompileOptions {
  */
 export async function compileProgram(
   program: ReleaseProgram,
-  { folder, target }: ReleaseStage,
-  { output, stub, stubSources, deno = Deno.execPath() }: CompileOptions,
+  { folder, target }: Pick<ReleaseStage, "folder" | "target">,
+  { output, stub, stubSources, deno = Deno.execPath(), flags = compiledFlags(program, target) }: CompileOptions,
 ): Promise<void> {
   await Deno.mkdir(dirname(output), { recursive: true });
   const args = [
     ...["compile", "--quiet", "--no-config", "--no-lock", "--no-remote", "--no-check", "--target", target.triple],
-    ...compiledFlags(program, target),
+    ...flags,
     ...(target.addonPackage === undefined ? [] : ["--include", "node_modules"]),
     ...["--output", resolve(output), bundleFile(program.bundle)],
   ];
@@ -38,7 +40,7 @@ export async function compileProgram(
   const { success, stderr } = await tryTool(deno, args, { cwd: folder, env });
   if (success) return;
   if (stub.from === "download" && stderr.includes("/denort-")) throw stubMissing(target, stubSources, stderr);
-  throw new PalyraError("execution_failed", `${program.name} could not be compiled:\n${stderr.trim()}`);
+  throw new PalyraError("execution_failed", `${program.name} could not be compiled: ${inOneLine(stderr)}`);
 }
 
 /** What is baked into the executable of a program. */

@@ -7,11 +7,12 @@ import { join } from "node:path";
 import { runCli } from "../../transport/program/run_cli.ts";
 import { sha256Of } from "./checksums.ts";
 import { fetchDeno } from "./deno_binary.ts";
+import { denoFolder } from "./deno_folder.ts";
 import { packageArchive, packageName } from "./package_archive.ts";
 import { printMade, type ReleaseJob, runReleaseTool } from "./release_tool.ts";
 
 async function makePackage({ target, stage, revision, output, scratch }: ReleaseJob): Promise<void> {
-  const deno = await fetchDeno(target, join(scratch, "deno"));
+  const deno = await fetchDeno(target, join(scratch, "deno"), { denoFolder: await denoFolder() });
   const path = join(output, `${packageName(target)}.tar.gz`);
   await Deno.writeFile(path, await packageArchive(stage, deno, revision));
   await printMade(path, await sha256Of(path));

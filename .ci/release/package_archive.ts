@@ -11,7 +11,7 @@ import type { ReleaseStage } from "./release_stage.ts";
 import type { ReleaseTarget } from "./release_target.ts";
 import { sbomText } from "./sbom.ts";
 import type { SourceRevision } from "./source_revision.ts";
-import { PACKAGE_LIBRARY, startScript, startScriptName } from "./start_script.ts";
+import { denoFile, PACKAGE_LIBRARY, startScript, startScriptName } from "./start_script.ts";
 import { type ArchiveFile, tarArchive } from "./tar_archive.ts";
 
 /** The name of a package's folder; its archive ends in `.tar.gz`. */
@@ -52,7 +52,7 @@ async function packageFiles(stage: ReleaseStage, deno: DenoBinary, revision: Sou
       executable: true,
     })),
     {
-      path: `${PACKAGE_LIBRARY}/deno${target.executableSuffix}`,
+      path: `${PACKAGE_LIBRARY}/${denoFile(target)}`,
       bytes: await Deno.readFile(deno.executable),
       executable: true,
     },

@@ -1,5 +1,6 @@
 import project from "../../deno.json" with { type: "json" };
 import { openerCommand } from "../../node_host/capabilities/opener.ts";
+import { servicePrograms } from "../../transport/program/service/service_programs.ts";
 import type { ReleaseProgramName } from "./release_program.ts";
 import type { ReleaseTarget } from "./release_target.ts";
 
@@ -7,7 +8,7 @@ import type { ReleaseTarget } from "./release_target.ts";
 const READ_VARIABLES: Readonly<Record<ReleaseTarget["os"], readonly string[]>> = {
   linux: ["HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"],
   darwin: ["HOME"],
-  windows: ["LOCALAPPDATA", "USERNAME", "USERDOMAIN"],
+  windows: ["LOCALAPPDATA", "ProgramData", "USERNAME", "USERDOMAIN"],
 };
 const READ_VARIABLES_EVERYWHERE: readonly string[] = ["PALYRA_*", "NO_COLOR", "TERM"];
 
@@ -21,31 +22,24 @@ const HIDDEN_VARIABLES: readonly string[] = [
   "no_proxy",
 ];
 
-/**
- * What `install`, `start`, `stop` and their like start: the service manager of the platform. By absolute paths: whoever
- * can change the PATH cannot change what runs, and Deno does not even start with a bare name and no PATH.
- */
-const SERVICE_COMMANDS: Readonly<Record<ReleaseTarget["os"], readonly string[]>> = {
-  // One folder where /bin is a link to it; older PATHs find the other first.
-  linux: ["/usr/bin/systemctl", "/bin/systemctl"],
-  darwin: ["/bin/launchctl", "/usr/bin/id"],
-  windows: [
-    "C:\\Windows\\System32\\schtasks.exe",
-    "C:\\Windows\\System32\\icacls.exe",
-    "C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe",
-  ],
-};
-
 /** What `system.health` tells, and the host name, which is a device's name until its owner gives another. */
 const NODE_SYSTEM_PARTS: readonly string[] = ["hostname", "loadavg", "osRelease", "osUptime", "systemMemoryInfo"];
 
 /** Whose services they are. */
 const SERVICE_SYSTEM_PARTS: readonly string[] = ["uid"];
 
+/** How much room the disk has left, which `palyrad doctor` tells. */
+const DAEMON_SYSTEM_PARTS: readonly string[] = ["statfs"];
+
 /** Where a program finds what it may load. */
 export interface PermissionPlaces {
   /** QUIC's native addon, absolute where the program runs; undefined where there is none. */
   readonly addonPath: string | undefined;
+  /**
+   * The Deno that runs the program, with which palyra-node runs capabilities of its owner's own; undefined for an
+   * executable, which has none. A host whose owner has none gives it up at its start.
+   */
+  readonly denoPath?: string | undefined;
 }
 
 /**
@@ -57,10 +51,13 @@ export interface PermissionPlaces {
 export function permissionFlags(
   program: ReleaseProgramName,
   target: ReleaseTarget,
-  { addonPath }: PermissionPlaces,
+  { addonPath, denoPath }: PermissionPlaces,
 ): string[] {
   const variables = [...READ_VARIABLES_EVERYWHERE, ...READ_VARIABLES[target.os]];
-  const startable = startableCommands(program, target);
+  const startable = [
+    ...startableCommands(program, target),
+    ...(program === "palyra-node" && denoPath !== undefined ? [denoPath] : []),
+  ];
   return [
     "--allow-read",
     "--allow-write",
@@ -78,16 +75,16 @@ export function permissionFlags(
 function startableCommands(program: ReleaseProgramName, { os }: ReleaseTarget): readonly string[] {
   switch (program) {
     case "palyrad":
-      return SERVICE_COMMANDS[os];
+      return servicePrograms(os);
     case "palyra-node":
-      return [openerCommand(os), ...SERVICE_COMMANDS[os]];
+      return [openerCommand(os), ...servicePrograms(os)];
     case "palyra-node-headless":
       return [];
   }
 }
 
 function systemParts(program: ReleaseProgramName): readonly string[] {
-  return program === "palyrad" ? SERVICE_SYSTEM_PARTS : [...NODE_SYSTEM_PARTS, ...SERVICE_SYSTEM_PARTS];
+  return [...(program === "palyrad" ? DAEMON_SYSTEM_PARTS : NODE_SYSTEM_PARTS), ...SERVICE_SYSTEM_PARTS];
 }
 
 /** What is no permission but belongs to every start: nobody is asked, nothing is cached, what `deno.json` switches on is on. */

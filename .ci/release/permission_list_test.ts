@@ -9,12 +9,15 @@ const flagsOf = (...[program, target]: [Parameters<typeof permissionFlags>[0], s
 Deno.test("permissionFlags() lists what each program may start, and nothing for the headless node", () => {
   const startable = (...how: Parameters<typeof flagsOf>) =>
     flagsOf(...how).find((flag) => flag.startsWith("--allow-run"));
-  assert.equal(startable("palyrad", "linux-x64"), "--allow-run=/usr/bin/systemctl,/bin/systemctl");
+  assert.equal(startable("palyrad", "linux-x64"), "--allow-run=/usr/bin/systemctl,/bin/systemctl,/bin/kill");
   assert.equal(
     startable("palyra-node", "linux-x64"),
-    "--allow-run=/usr/bin/xdg-open,/usr/bin/systemctl,/bin/systemctl",
+    "--allow-run=/usr/bin/xdg-open,/usr/bin/systemctl,/bin/systemctl,/bin/kill",
   );
-  assert.equal(startable("palyra-node", "macos-arm64"), "--allow-run=/usr/bin/open,/bin/launchctl,/usr/bin/id");
+  assert.equal(
+    startable("palyra-node", "macos-arm64"),
+    "--allow-run=/usr/bin/open,/bin/launchctl,/usr/bin/id,/bin/kill",
+  );
   for (const { name } of RELEASE_TARGETS) assert.equal(startable("palyra-node-headless", name), undefined);
 });
 

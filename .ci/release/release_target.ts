@@ -59,12 +59,13 @@ export const RELEASE_TARGETS: readonly ReleaseTarget[] = TARGET_FACTS.map((facts
 }));
 
 /**
- * The target of that triple or name; by default the platform that this runs on.
+ * The target of that triple or name, `darwin` being macOS too; by default the platform that this runs on.
  *
  * @throws {PalyraError} `unsupported`, naming those that there are.
  */
 export function releaseTarget(named: string = Deno.build.target): ReleaseTarget {
-  const target = RELEASE_TARGETS.find(({ triple, name }) => named === triple || named === name);
+  const wanted = named.replace(/^darwin-/, "macos-");
+  const target = RELEASE_TARGETS.find(({ triple, name }) => wanted === triple || wanted === name);
   if (target !== undefined) return target;
   const known = RELEASE_TARGETS.map(({ name }) => name).join(", ");
   throw new PalyraError("unsupported", `No release is made for ${named}. There are: ${known}.`);

@@ -4,6 +4,7 @@ import { isHost, RELEASE_TARGETS, releaseTarget } from "./release_target.ts";
 Deno.test("releaseTarget() finds a platform by either of its names, and this one by default", () => {
   assert.equal(releaseTarget("linux-arm64").triple, "aarch64-unknown-linux-gnu");
   assert.equal(releaseTarget("aarch64-apple-darwin").name, "macos-arm64");
+  assert.equal(releaseTarget("darwin-x64").name, "macos-x64");
   assert.ok(isHost(releaseTarget()));
 });
 

@@ -57,6 +57,9 @@ async function makeRelease(
   try {
     const stage = await stageRelease(join(scratch, "stage"), target, revision);
     await Deno.mkdir(output, { recursive: true });
+    if (target.addonPackage === undefined) {
+      print(`${target.name}: without QUIC, whose native library is not built for it. gRPC serves.`);
+    }
     await tool.make({ target, stage, revision, output, scratch });
   } finally {
     await Deno.remove(scratch, { recursive: true });

@@ -27,5 +27,10 @@ export async function tryTool(command: string, args: readonly string[], options:
 export async function runTool(command: string, args: readonly string[], options: ToolOptions = {}): Promise<string> {
   const { success, stdout, stderr } = await tryTool(command, args, options);
   if (success) return stdout;
-  throw new PalyraError("execution_failed", `${command} ${args.join(" ")} failed:\n${stderr.trim()}`);
+  throw new PalyraError("execution_failed", `${command} ${args.join(" ")} failed: ${inOneLine(stderr)}`);
+}
+
+/** What a tool said, as part of a message. */
+export function inOneLine(text: string): string {
+  return text.trim().replaceAll(/\s*\n\s*/g, " | ");
 }

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import { type EnvironmentReader, environmentText } from "../../transport/program/environment.ts";
 import { executablePlatformOf } from "./executable_format.ts";
+import { isFile } from "./is_file.ts";
 import type { ReleaseTarget } from "./release_target.ts";
 
 /** The variable in which Deno takes a stub by its path. */
@@ -77,13 +78,4 @@ async function requirePlatform(path: string, target: ReleaseTarget): Promise<voi
     "invalid_argument",
     `${STUB_VARIABLE} names ${path}, which is ${is}: name the stub for ${target.name}, or unset the variable.`,
   );
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

@@ -7,6 +7,11 @@ import type { ReleaseTarget } from "./release_target.ts";
 /** The folder of a package that holds Deno, the bundles and the addon. */
 export const PACKAGE_LIBRARY = "lib";
 
+/** Deno's file in a package's library. */
+export function denoFile({ executableSuffix }: ReleaseTarget): string {
+  return `deno${executableSuffix}`;
+}
+
 /** What Deno is not to look at around the package or on the network. */
 const QUIET_START: readonly string[] = ["run", "--quiet", "--no-config", "--no-lock", "--no-remote", "--no-npm"];
 
@@ -44,7 +49,7 @@ case $here in
 esac
 export ${START_SCRIPT_VARIABLE}="$here/${program.name}"
 export DENO_NO_PACKAGE_JSON=1 DENO_NO_UPDATE_CHECK=1
-exec "${library}/deno" ${QUIET_START.join(" ")} \\
+exec "${library}/${denoFile(target)}" ${QUIET_START.join(" ")} \\
 ${flags.map((flag) => `  ${shellWord(flag)} \\\n`).join("")}  "${library}/${bundleFile(program.bundle)}" "$@"
 `;
 }
@@ -59,7 +64,7 @@ function commandScript(program: ReleaseProgram, target: ReleaseTarget): string {
     `set "${START_SCRIPT_VARIABLE}=%~f0"`,
     'set "DENO_NO_PACKAGE_JSON=1"',
     'set "DENO_NO_UPDATE_CHECK=1"',
-    `"${library}deno.exe" ${QUIET_START.join(" ")} ^`,
+    `"${library}${denoFile(target)}" ${QUIET_START.join(" ")} ^`,
     ...flags.map((flag) => `  "${flag}" ^`),
     `  "${library}${bundleFile(program.bundle)}" %*`,
     "exit /b %ERRORLEVEL%",
@@ -70,7 +75,8 @@ function commandScript(program: ReleaseProgram, target: ReleaseTarget): string {
 function scriptFlags(program: ReleaseProgram, target: ReleaseTarget, inLibrary: (file: string) => string): string[] {
   const addon = addonFile(target);
   const addonPath = addon === undefined ? undefined : inLibrary(addon);
-  return [...RUNTIME_FLAGS, ...permissionFlags(program.name, target, { addonPath })];
+  const denoPath = inLibrary(denoFile(target));
+  return [...RUNTIME_FLAGS, ...permissionFlags(program.name, target, { addonPath, denoPath })];
 }
 
 /** In double quotes, so that `$here` is filled in, where a bare word would not do. */

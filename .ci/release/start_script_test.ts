@@ -29,6 +29,15 @@ Deno.test("startScript() for a shell becomes the program and allows the addon wh
   assert.match(script, /^export PALYRA_START_SCRIPT="\$here\/palyrad"$/m);
 });
 
+Deno.test("startScript() lets palyra-node alone start Deno, for its owner's own capabilities", () => {
+  for (const [name, deno] of [["linux-x64", "$here/lib/deno"], ["windows-x64", "%~dp0lib\\deno.exe"]] as const) {
+    for (const program of RELEASE_PROGRAMS) {
+      const runs = startScript(program, releaseTarget(name)).match(/--allow-run=[^"\n]*/)?.[0].split(",") ?? [];
+      assert.equal(runs.includes(deno), program.name === "palyra-node", `${name} ${program.name}: ${runs}`);
+    }
+  }
+});
+
 Deno.test("startScript() for Windows has its line ends, passes the arguments on and keeps the exit code", () => {
   const program = { name: "palyra-node", bundle: "palyra-node" } as const;
   const target = releaseTarget("windows-x64");

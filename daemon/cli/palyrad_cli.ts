@@ -1,10 +1,13 @@
 import { newCommand } from "../../transport/program/cli_command.ts";
 import { addCompletions } from "../../transport/program/completions/completions_command.ts";
+import type { ExitCode } from "../../transport/program/exit_code.ts";
 import { addHelp } from "../../transport/program/help_command.ts";
 import { addVersion } from "../../transport/program/version.ts";
 import { DAEMON_SETTINGS } from "../daemon_config.ts";
+import { auditCommand } from "./audit_commands.ts";
 import { configCommand } from "./config_command.ts";
 import { devicesCommand } from "./devices_commands.ts";
+import { doctorCommand } from "./doctor_command.ts";
 import { initCommand } from "./init_command.ts";
 import { MANUAL } from "./manual.ts";
 import { nodesCommand } from "./nodes_commands.ts";
@@ -14,8 +17,8 @@ import { runCommand } from "./run_command.ts";
 import { serviceCommands } from "./service_commands.ts";
 import { statusCommand } from "./status_command.ts";
 
-/** The whole command line of palyrad. */
-export function palyradCli() {
+/** The whole command line of palyrad. `exit` gets a code of its own from a command that did its work and has bad news. */
+export function palyradCli(exit: (code: ExitCode) => void) {
   const root = newCommand(
     "palyrad",
     "The daemon that reaches your other machines: pairs them, queues work, dispatches it.",
@@ -28,10 +31,12 @@ export function palyradCli() {
     .addCommand(runCommand())
     .addCommand(initCommand())
     .addCommand(statusCommand())
+    .addCommand(doctorCommand(exit))
     .addCommand(pairingCommand())
     .addCommand(devicesCommand())
     .addCommand(nodesCommand())
     .addCommand(requestsCommand())
+    .addCommand(auditCommand())
     .addCommand(configCommand());
   for (const command of serviceCommands()) root.addCommand(command);
   addCompletions(root, DAEMON_SETTINGS.settings);

@@ -43,6 +43,11 @@ export interface DeviceTable {
   listCertificates(): Promise<CertificateRecord[]>;
   getCertificate(fingerprint: Fingerprint): Promise<CertificateRecord | undefined>;
   insertCertificate(certificate: CertificateRecord): Promise<void>;
+  /**
+   * Deletes up to `limit` certificates that expired before a moment; resolves with them. The newest of each device
+   * stays, so that who comes with it is told that it has expired.
+   */
+  deleteCertificatesExpiredBefore(moment: UnixMs, limit: number): Promise<Fingerprint[]>;
   /** How many certificates of the device are neither revoked nor expired at that moment. */
   countValidCertificates(deviceId: DeviceId, at: UnixMs): Promise<number>;
   /** Marks one certificate, unless it is marked already. */

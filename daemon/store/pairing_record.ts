@@ -114,4 +114,9 @@ export interface PairingTable {
   insertRequest(request: PairingRequestRecord): Promise<void>;
   /** Replaces a request; the caller has checked the transition in the same transaction. */
   updateRequest(request: PairingRequestRecord): Promise<void>;
+  /**
+   * Deletes up to `limit` codes and up to `limit` requests that were made before a moment and are of no use any more;
+   * resolves with the greater of the two numbers. The newest PIN stays, whatever became of it.
+   */
+  deleteEndedBefore(moment: UnixMs, limit: number): Promise<number>;
 }

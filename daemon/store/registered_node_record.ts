@@ -11,6 +11,8 @@ export interface DeclaredCapability {
   readonly idempotent: boolean;
   readonly requiresLocalMediation: boolean;
   readonly unavailableReason: string;
+  /** How many of it run at once; absent when only the node's own bound holds. */
+  readonly maxConcurrency?: number;
 }
 
 /** A node as it last registered. Whether it is connected is the state of its session, never of this record. */

@@ -1,9 +1,11 @@
 import type { DeviceId } from "../../identity/device_id.ts";
+import type { AuditHead, AuditTable } from "./audit_record.ts";
 import type { RequestTable } from "./capability_request_record.ts";
 import type { DeviceEventTable } from "./device_event_record.ts";
 import type { DeviceTable } from "./device_record.ts";
 import type { FactTable } from "./fact_table.ts";
 import type { PairingTable } from "./pairing_record.ts";
+import type { ProgressTable } from "./request_progress_record.ts";
 import type { NodeTable } from "./registered_node_record.ts";
 
 /** The tables, as one transaction sees them. Valid until the work it was given to has settled. */
@@ -14,6 +16,8 @@ export interface StoreTransaction {
   readonly events: DeviceEventTable;
   readonly nodes: NodeTable;
   readonly requests: RequestTable;
+  readonly progress: ProgressTable;
+  readonly audit: AuditTable;
 }
 
 /** How a transaction is to be run. */
@@ -47,6 +51,11 @@ export interface Store {
    * resolves. It is a hint to read them, and must not throw. Returns the function that ends it.
    */
   onDeviceEvents(listener: (deviceId: DeviceId) => void): () => void;
+  /**
+   * Calls `listener` with the newest record of the audit after each commit of a work that appended some, before the
+   * work's own promise resolves. It must not throw. Returns the function that ends it.
+   */
+  onAuditRecords(listener: (head: AuditHead) => void): () => void;
   /** Commits what is under way and closes. */
   close(): Promise<void>;
 }

@@ -47,6 +47,14 @@ export interface PreparedInput {
   readonly scope?: ConsentScope;
 }
 
+/** The process in which a capability of the owner's own runs, for people to see. */
+export interface OwnProcess {
+  /** The name of the owner's file. */
+  readonly file: string;
+  /** The Deno permissions of the process: `read=/usr`. Palyra-node itself need not have them. */
+  readonly permissions: readonly string[];
+}
+
 /**
  * One thing a node can do for its daemon.
  *
@@ -67,6 +75,8 @@ export interface Capability {
   /** The owner's consent is asked for unless the configuration says otherwise (design section 6). */
   readonly mediation: boolean;
   readonly permissions: readonly PermissionNeed[];
+  /** Undefined for what runs in palyra-node's own process. */
+  readonly ownProcess?: OwnProcess;
   /** How many of it run at once. Default: as many as the node runs in all. */
   readonly maxConcurrency?: number;
   /** Why it cannot run on this machine now, with the cure, permissions aside; undefined when it can. */

@@ -1,7 +1,7 @@
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { DeviceCapability } from "../../proto/gen/node.ts";
+import { JsonSchemaCheck } from "../../transport/program/json_schema_check.ts";
 import type { Capability } from "./capability.ts";
-import { JsonSchemaCheck } from "./json_schema_check.ts";
 import type { MediationPolicy, MediationRule } from "./mediation_policy.ts";
 import { checkPermissions } from "./permission_gate.ts";
 import { printableText } from "./printable_text.ts";
@@ -12,6 +12,8 @@ export const MAX_CAPABILITIES = 64;
 const MAX_SCHEMA_CHARACTERS = 32 * 1024;
 const MAX_REASON_CHARACTERS = 500;
 const MAX_NAME_CHARACTERS = 64;
+// What a node may run at once in all.
+const MAX_CAPABILITY_CONCURRENCY = 256;
 const NAME = /^[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*$/;
 // Semantic Versioning 2.0.0, section 2, 9 and 10.
 const SEMVER = /^(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/;
@@ -105,7 +107,7 @@ export class CapabilityRegistry {
   }
 }
 
-function requireWellFormed({ name, version, inputSchema, outputSchema }: Capability): void {
+function requireWellFormed({ name, version, inputSchema, outputSchema, maxConcurrency = 1 }: Capability): void {
   if (name.length > MAX_NAME_CHARACTERS || !NAME.test(name)) {
     throw new PalyraError(
       "invalid_config",
@@ -115,6 +117,13 @@ function requireWellFormed({ name, version, inputSchema, outputSchema }: Capabil
   }
   if (!SEMVER.test(version)) {
     throw new PalyraError("invalid_config", `The version of ${name} is not semantic; write it like 1.0.0.`);
+  }
+  if (!Number.isInteger(maxConcurrency) || maxConcurrency < 1 || maxConcurrency > MAX_CAPABILITY_CONCURRENCY) {
+    throw new PalyraError(
+      "invalid_config",
+      `maxConcurrency of ${name} must be a whole number from 1 to ${MAX_CAPABILITY_CONCURRENCY}; leave it out where the ` +
+        "node's own limit is enough.",
+    );
   }
   if ([inputSchema, outputSchema].some((schema) => schemaJson(schema).length > MAX_SCHEMA_CHARACTERS)) {
     throw new PalyraError(

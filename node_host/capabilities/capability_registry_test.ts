@@ -63,6 +63,7 @@ Deno.test("CapabilityRegistry refuses malformed definitions, doubles and too man
       name,
     })),
     ...["", "1", "1.0", "v1.0.0", "01.0.0", "1.0.0 "].map((version) => ({ ...echo, version })),
+    ...[0, -1, 1.5, NaN, 257].map((maxConcurrency) => ({ ...echo, maxConcurrency })),
     { ...echo, inputSchema: { description: "x".repeat(40_000) } },
     { ...echo, outputSchema: { default: () => 1 } },
   ];

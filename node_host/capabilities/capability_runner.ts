@@ -5,8 +5,9 @@ import { type Clock, systemClock, type UnixMs, unixMs } from "../../identity/uni
 import { encodeBoundedJson, parseBoundedJson } from "./bounded_json.ts";
 import type { Capability, CapabilityContext, NodeFacts, PreparedInput } from "./capability.ts";
 import type { CapabilityRegistry, RegisteredCapability } from "./capability_registry.ts";
+import { CapabilitySlots } from "./capability_slots.ts";
 import { exactInputScope } from "./consent_scope.ts";
-import type { LocalCapabilityResult } from "./local_capability_result.ts";
+import { type LocalCapabilityResult, NEVER_STARTED } from "./local_capability_result.ts";
 import { type Mediator, PolicyMediator } from "./mediator.ts";
 import { printableText } from "./printable_text.ts";
 import { ProgressReporter } from "./progress_reporter.ts";
@@ -57,6 +58,8 @@ export interface CapabilityRunRequest {
   readonly awaitingMediation?: () => void;
   /** Called when the owner, who was asked, has agreed: the run begins. */
   readonly mediationEnded?: () => void;
+  /** Called right before the run, after every gate. The run waits for it; a `PalyraError` that it rejects with becomes the result, and nothing runs. */
+  readonly starting?: () => Promise<void>;
 }
 
 /** Runs capabilities for the daemon, within what the owner allowed (design section 6). */
@@ -64,6 +67,7 @@ export class CapabilityRunner {
   readonly #options: CapabilityRunnerOptions;
   readonly #mediator: Mediator;
   readonly #clock: Clock;
+  readonly #slots = new CapabilitySlots();
   readonly #abandoned = new Map<string, number>();
 
   constructor(options: CapabilityRunnerOptions) {
@@ -73,9 +77,12 @@ export class CapabilityRunner {
   }
 
   /**
-   * Runs one request through every gate, in this order: known, not denied by the owner, permitted, input is JSON,
-   * matches the schema, passes the capability's own check, consented to; then the run; then the output's JSON, schema
-   * and size. Never rejects.
+   * Runs one request through every gate, in this order: known, below its `maxConcurrency`, not denied by the owner,
+   * permitted, input is JSON, matches the schema, passes the capability's own check, consented to; then the run; then the
+   * output's JSON, schema and size. Never rejects.
+   *
+   * A result with one of {@linkcode NEVER_STARTED} says that nothing has run; no failure of a capability itself carries
+   * them.
    *
    * At the deadline and on cancel the result is there at once, whether or not the capability heeds its signal; what it
    * does afterwards changes nothing.
@@ -91,7 +98,10 @@ export class CapabilityRunner {
   }
 
   async #perform(request: CapabilityRunRequest, deadline: UnixMs, signal: AbortSignal): Promise<Uint8Array> {
-    const entry = await this.#admit(request.name, signal);
+    const entry = this.#find(request.name, signal);
+    // Held until the run has really ended, also by one that heeds no signal.
+    using _slot = this.#slots.take(entry.definition);
+    await this.#admit(entry);
     const input = parseBoundedJson(request.inputJson);
     requireMatch(entry.inputCheck.firstError(input), "invalid_input");
     const prepared = await entry.definition.prepare?.(input) ??
@@ -101,6 +111,10 @@ export class CapabilityRunner {
     signal.throwIfAborted();
     await this.#obtainConsent(entry, prepared, request, deadline, signal);
     signal.throwIfAborted();
+    if (request.starting !== undefined) {
+      await request.starting();
+      signal.throwIfAborted();
+    }
     const output = await this.#execute(entry.definition, prepared.input, request, signal);
     const outputJson = encodeBoundedJson(output);
     // Checked as it will be read: a Date, say, is a string by then.
@@ -109,16 +123,19 @@ export class CapabilityRunner {
     return outputJson;
   }
 
-  async #admit(name: string, signal: AbortSignal): Promise<RegisteredCapability> {
+  #find(name: string, signal: AbortSignal): RegisteredCapability {
     signal.throwIfAborted();
     const entry = this.#options.registry.find(name);
-    if (entry === undefined) {
-      throw new PalyraError(
-        "capability_not_found",
-        `This node has no capability named ${JSON.stringify(printableText(name, 64))}; ` +
-          "`palyrad nodes describe` lists what it has.",
-      );
-    }
+    if (entry !== undefined) return entry;
+    throw new PalyraError(
+      "capability_not_found",
+      `This node has no capability named ${JSON.stringify(printableText(name, 64))}; ` +
+        "`palyrad nodes describe` lists what it has.",
+    );
+  }
+
+  async #admit(entry: RegisteredCapability): Promise<void> {
+    const { name } = entry.definition;
     const refusal = await this.#options.registry.refusalOf(entry);
     if (refusal !== undefined) throw refusal;
     if ((this.#abandoned.get(name) ?? 0) >= MAX_ABANDONED_RUNS) {
@@ -127,7 +144,6 @@ export class CapabilityRunner {
         `${MAX_ABANDONED_RUNS} earlier runs of ${name} did not stop when told to; restart palyra-node to end them.`,
       );
     }
-    return entry;
   }
 
   async #obtainConsent(
@@ -179,6 +195,8 @@ export class CapabilityRunner {
     signal.addEventListener("abort", abandon, { once: true });
     try {
       return await definition.run(input, context);
+    } catch (thrown) {
+      throw asOwnFailure(thrown);
     } finally {
       reporter.end();
       signal.removeEventListener("abort", abandon);
@@ -206,6 +224,12 @@ function requireShowable(name: string, summary: string): void {
     `The node's owner is asked about ${name} and can be shown ${MAX_SUMMARY_CHARACTERS} characters of it, not ` +
       `${summary.length}; send a shorter input.`,
   );
+}
+
+/** A code that says "nothing has run" would be a lie from here on, and the daemon would dispatch it again. */
+function asOwnFailure(thrown: unknown): unknown {
+  if (!(thrown instanceof PalyraError) || !NEVER_STARTED.has(thrown.code)) return thrown;
+  return new PalyraError("execution_failed", thrown.message, { cause: thrown });
 }
 
 function requireMatch(error: string | undefined, code: "invalid_input" | "invalid_output"): void {

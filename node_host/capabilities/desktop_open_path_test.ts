@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { PalyraError } from "../../identity/palyra_error.ts";
+import { JsonSchemaCheck } from "../../transport/program/json_schema_check.ts";
 import { desktopOpenPath } from "./desktop_open_path.ts";
-import { JsonSchemaCheck } from "./json_schema_check.ts";
 import { SystemOpener } from "./opener.ts";
 import { capabilityContext } from "./testdata/capability_context.ts";
 import { createHostileFolder } from "./testdata/hostile_folder.ts";

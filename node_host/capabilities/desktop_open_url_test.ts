@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import { JsonSchemaCheck } from "../../transport/program/json_schema_check.ts";
 import { desktopOpenUrl } from "./desktop_open_url.ts";
-import { JsonSchemaCheck } from "./json_schema_check.ts";
 import { SystemOpener } from "./opener.ts";
 import { capabilityContext } from "./testdata/capability_context.ts";
 import { HOSTILE_URLS } from "./testdata/hostile_urls.ts";

@@ -13,3 +13,9 @@ export type LocalCapabilityResult =
     /** The cause and the cure, safe to show to the caller. */
     readonly error: string;
   };
+
+/**
+ * Codes of a request that was turned away before anything ran, and may come again: no place for it now, or no journal to
+ * note it in.
+ */
+export const NEVER_STARTED: ReadonlySet<ReasonCode> = new Set(["queue_full", "state_read_only", "state_damaged"]);

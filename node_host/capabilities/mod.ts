@@ -8,4 +8,5 @@ export * from "./local_capability_result.ts";
 export * from "./mediation_policy.ts";
 export * from "./mediator.ts";
 export * from "./opener.ts";
+export * from "./owner/mod.ts";
 export * from "./permission_gate.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { unixMs } from "../../identity/unix_ms.ts";
-import { JsonSchemaCheck } from "./json_schema_check.ts";
+import { JsonSchemaCheck } from "../../transport/program/json_schema_check.ts";
 import { systemHealth } from "./system_health.ts";
 import { capabilityContext, DEVICE_ID } from "./testdata/capability_context.ts";
 import { probePermissions, type ProbeReport } from "./testdata/probe_permissions.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { hostPlatform } from "../host_platform.ts";
-import { JsonSchemaCheck } from "./json_schema_check.ts";
+import { JsonSchemaCheck } from "../../transport/program/json_schema_check.ts";
 import { systemIdentity } from "./system_identity.ts";
 import { capabilityContext, DEVICE_ID, NODE_FACTS } from "./testdata/capability_context.ts";
 

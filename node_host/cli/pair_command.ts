@@ -12,12 +12,12 @@ import {
   shutdownSignal,
   tableLines,
 } from "../../transport/program/mod.ts";
-import { capabilitySet, requestedCapabilities } from "../capability_set.ts";
+import { capabilitySet, logLeftOut, requestedCapabilities } from "../capability_set.ts";
 import { defaultDeviceName, hostPlatform } from "../host_platform.ts";
 import type { NodeHostRecord } from "../node_host_record.ts";
 import { NodeHostState } from "../node_host_state.ts";
 import { PairingClient, type PairingProgress } from "../pairing_client.ts";
-import { CONFIG_OPTION, configForShortVerb, STATE_ROOT_OPTION } from "./shared_options.ts";
+import { CAPABILITIES_OPTION, CONFIG_OPTION, configForShortVerb, STATE_ROOT_OPTION } from "./shared_options.ts";
 
 /** In place of a token: read it from standard input, so that it is in no process list and no shell history. */
 const FROM_STANDARD_INPUT = "-";
@@ -37,6 +37,7 @@ export function pairCommand(): CliCommand {
     .option("--daemon <host:port>", "pair with a PIN at this enrolment listener")
     .option("--name <name>", "what people know this machine by (default: its host name)")
     .option("--force", "replace the pairing there is, once the new one is complete")
+    .option(...CAPABILITIES_OPTION)
     .option(...STATE_ROOT_OPTION)
     .option(...CONFIG_OPTION)
     .action(async (token, options) => {
@@ -49,12 +50,14 @@ export function pairCommand(): CliCommand {
       const json = options.json === true;
       const parsedToken = token === undefined ? undefined : await readToken(token);
       const config = await configForShortVerb(options, options.name);
+      const { registry, leftOut } = await capabilitySet(config);
+      logLeftOut(leftOut);
       using state = await NodeHostState.open(config.stateFolder);
       const client = new PairingClient({
         state,
         platform: hostPlatform(),
         deviceName: config.deviceName ?? await defaultDeviceName(),
-        requestedCapabilities: await requestedCapabilities(capabilitySet(config)),
+        requestedCapabilities: await requestedCapabilities(registry),
         force: options.force === true,
         onProgress: (progress) => showProgress(progress, json),
       });

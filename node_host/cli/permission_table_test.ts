@@ -31,12 +31,13 @@ function fromSource(transport: ScriptedTransport): PermissionTableSubject {
   return {
     name: `from source over ${transport}`,
     transport,
-    command: (withPermissions, host) => [
-      ...[Deno.execPath(), "run", "--quiet", "--no-prompt", "--unstable-net"],
-      ...hostFlags(host, transport),
-      ...(withPermissions ? capabilityFlags(host) : []),
-      MAIN,
-    ],
+    command: (withPermissions, host) =>
+      Promise.resolve([
+        ...[Deno.execPath(), "run", "--quiet", "--no-prompt", "--unstable-net"],
+        ...hostFlags(host, transport),
+        ...(withPermissions ? capabilityFlags(host) : []),
+        MAIN,
+      ]),
   };
 }
 

@@ -7,11 +7,12 @@ import {
   tableLines,
   terminalWidth,
 } from "../../transport/program/mod.ts";
+import type { CapabilityRegistry } from "../capabilities/mod.ts";
 import { capabilitySet } from "../capability_set.ts";
 import { giveUpPermissions } from "../permissions/given_up_permissions.ts";
 import { type PermissionRow, permissionTable } from "../permissions/permission_table.ts";
 import { runningNeeds } from "../permissions/running_needs.ts";
-import { CONFIG_OPTION, configForShortVerb, STATE_ROOT_OPTION } from "./shared_options.ts";
+import { CAPABILITIES_OPTION, CONFIG_OPTION, configForShortVerb, STATE_ROOT_OPTION } from "./shared_options.ts";
 
 const EXAMPLES = [
   { command: "palyra-node permissions", explanation: "what `run` is granted, and which flag grants the rest" },
@@ -30,21 +31,40 @@ export function permissionsCommand(): CliCommand {
   );
   command
     .option("--deny <name...>", "as `run --deny` would have it")
+    .option(...CAPABILITIES_OPTION)
     .option(...STATE_ROOT_OPTION)
     .option(...CONFIG_OPTION)
     .action(async (options) => {
       const config = await configForShortVerb(options);
-      const registry = capabilitySet(config, options.deny);
+      const { registry } = await capabilitySet(config, options.deny);
       const hostNeeds = await runningNeeds(config);
       const givenUp = await giveUpPermissions({ registry, hostNeeds });
       const rows = await permissionTable({ registry, hostNeeds, givenUp });
       const frugal = registry.entries.flatMap(({ definition: { name, permissions } }) =>
         permissions.length === 0 ? name : []
       );
-      if (options.json === true) return printJson({ permissions: rows.map(rowJson), need_nothing: frugal });
-      for (const line of [...rowLines(rows), "", `Need nothing: ${frugal.join(", ")}.`]) print(line);
+      const apart = ownProcesses(registry);
+      if (options.json === true) {
+        return printJson({ permissions: rows.map(rowJson), need_nothing: frugal, own_processes: apart });
+      }
+      const lines = apart.map(({ capability, permissions }) => `${capability}: ${permissions.join(" ") || "nothing"}`);
+      if (lines.length > 0) {
+        lines.unshift("", "In a process of its own, each of yours may use, once you have allowed it:");
+      }
+      for (const line of [...rowLines(rows), "", `Need nothing: ${frugal.join(", ")}.`, ...lines]) print(line);
     });
   return command;
+}
+
+interface OwnProcessPermissions {
+  readonly capability: string;
+  readonly permissions: readonly string[];
+}
+
+function ownProcesses({ entries }: CapabilityRegistry): OwnProcessPermissions[] {
+  return entries.flatMap(({ definition: { name, ownProcess } }) =>
+    ownProcess === undefined ? [] : { capability: name, permissions: ownProcess.permissions }
+  );
 }
 
 function rowJson(row: PermissionRow): Readonly<Record<string, unknown>> {

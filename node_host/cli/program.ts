@@ -9,6 +9,7 @@ import {
 import { NODE_SETTINGS } from "../node_config.ts";
 import { capabilitiesCommand } from "./capabilities_command.ts";
 import { configCommand } from "./config_command.ts";
+import { doctorCommand } from "./doctor_command.ts";
 import { MANUAL } from "./manual.ts";
 import { pairCommand } from "./pair_command.ts";
 import { permissionsCommand } from "./permissions_command.ts";
@@ -35,6 +36,7 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   program.addCommand(pairCommand());
   program.addCommand(runCommand());
   program.addCommand(statusCommand((code) => exitCode = code));
+  program.addCommand(doctorCommand((code) => exitCode = code));
   program.addCommand(unpairCommand());
   program.addCommand(requestsCommand());
   program.addCommand(capabilitiesCommand());

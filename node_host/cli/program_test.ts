@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { mintPin, mintQrCode } from "../../identity/pairing_code.ts";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import { encodeQrToken } from "../../identity/qr_token.ts";
+import { capabilityFile, OwnerFolder } from "../capabilities/owner/testdata/owner_folder.ts";
 import { EnrolmentServer } from "../testing/enrolment_server.ts";
 import { NodeListener } from "../testing/node_listener.ts";
 import { NodeProgram, type ProgramEnd } from "../testing/node_program.ts";
@@ -210,6 +211,28 @@ Deno.test("palyra-node status and capabilities leave no trace on the disk", asyn
   const echo = listed.find(({ name }) => name === "echo");
   assert.deepEqual([echo?.available, echo?.mediation], [false, "deny"]);
   await assert.rejects(Deno.stat(root), Deno.errors.NotFound);
+});
+
+Deno.test("palyra-node capabilities shows the owner's own, the line that would allow them, and what is left out", async () => {
+  await using folder = await TestFolder.create();
+  await using own = await OwnerFolder.create({
+    "broken.ts": "export default {",
+    "load.js": capabilityFile({ name: "own.load", permissions: ["sys=loadavg"], run: "return Deno.loadavg()" }),
+  });
+  const args = ["capabilities", "--capabilities", own.path];
+  const { code, stdout, stderr } = await new NodeProgram(folder.path, args).end;
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /own\.load +no +allow +load\.js: sys=loadavg/);
+  assert.match(stdout, /set permissions = \["sys=loadavg"\] under \[capabilities\."own\.load"\]/);
+  assert.match(stdout, /broken\.ts is left out\. It is no TypeScript/);
+  const [document] = (await new NodeProgram(folder.path, [...args, "--json"]).end).documents;
+  const listed = document?.["capabilities"] as { name: string; available: boolean; own_process: unknown }[];
+  const load = listed.find(({ name }) => name === "own.load");
+  assert.deepEqual([load?.available, load?.own_process], [false, { file: "load.js", permissions: ["sys=loadavg"] }]);
+  assert.deepEqual((document?.["left_out"] as { file: string }[]).map(({ file }) => file), ["broken.ts"]);
+  const missing = await new NodeProgram(folder.path, ["run", "--capabilities", join(own.path, "absent")]).end;
+  assert.equal(missing.code, 2);
+  assert.match(missing.stderr, /correct the path, or create the folder/);
 });
 
 Deno.test("palyra-node config show tells where each value comes from", async () => {

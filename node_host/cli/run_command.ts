@@ -13,7 +13,7 @@ import {
 } from "../../transport/program/mod.ts";
 import { ServiceNotifier } from "../../transport/program/service/service_notifier.ts";
 import { permissionFlag } from "../capabilities/mod.ts";
-import { capabilitySet } from "../capability_set.ts";
+import { capabilitySet, logLeftOut } from "../capability_set.ts";
 import { connectionNotice } from "../connection_notice.ts";
 import { ownTerminal } from "../mediation/mod.ts";
 import { runNodeHost } from "../node_host.ts";
@@ -22,7 +22,7 @@ import { NodeHostState } from "../node_host_state.ts";
 import { loadNodeConfig } from "../node_config.ts";
 import { giveUpPermissions } from "../permissions/given_up_permissions.ts";
 import { runningNeeds } from "../permissions/running_needs.ts";
-import { CONFIG_OPTION, STATE_ROOT_OPTION } from "./shared_options.ts";
+import { CAPABILITIES_OPTION, CONFIG_OPTION, STATE_ROOT_OPTION } from "./shared_options.ts";
 
 const logger = getLogger(["palyra", "node_host", "permissions"]);
 
@@ -44,6 +44,7 @@ export function runCommand(): CliCommand {
   const command = newCommand("run", "Connect to the daemon and run what it dispatches.", EXAMPLES);
   command
     .option("--deny <name...>", "never run these capabilities")
+    .option(...CAPABILITIES_OPTION)
     .option(
       "--transport <auto|quic|grpc>",
       "how to reach the daemon: auto takes QUIC where UDP gets through, falls back to gRPC where it does not, and goes " +
@@ -55,10 +56,11 @@ export function runCommand(): CliCommand {
     .action(async (options) => {
       const { stateRoot, config: configFile, transport } = options;
       const logFile = options.logFile && resolve(options.logFile);
-      const config = await loadNodeConfig({ stateRoot, config: configFile, transport, logFile });
+      const capabilities = options.capabilities && resolve(options.capabilities);
+      const config = await loadNodeConfig({ stateRoot, config: configFile, transport, logFile, capabilities });
       configureLogging(config.logging);
       using shutdown = shutdownSignal();
-      const registry = capabilitySet(config, options.deny);
+      const { registry, leftOut } = await capabilitySet(config, options.deny);
       // While /proc may still be read.
       const terminal = config.askOnTerminal && options.json !== true ? ownTerminal() : undefined;
       const givenUp = await giveUpPermissions({ registry, hostNeeds: await runningNeeds(config) });
@@ -77,6 +79,7 @@ export function runCommand(): CliCommand {
         onStart: (record) => {
           showStart(record, capabilityCount, options.json === true);
           logGivenUp(givenUp);
+          logLeftOut(leftOut);
           void service.ready();
         },
         onStatus: (status) => void service.status(connectionNotice(status)),

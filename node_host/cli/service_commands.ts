@@ -53,16 +53,22 @@ async function readFacts(options: SharedOptions): Promise<ServiceFacts> {
     stateFolder: config.stateFolder,
     configFile: dirname(path) === config.stateFolder ? undefined : path,
     logFile: config.logging.file,
-    readFolders: [],
+    readFolders: config.capabilitiesFolder === undefined ? [] : [config.capabilitiesFolder],
     variables: variablesIn(config.entries),
   };
 }
 
+/**
+ * A restricted service can run capabilities of the owner's own, too, unless they write where the service's own folders
+ * are not, or start programs.
+ */
 async function startsPrograms(options: SharedOptions): Promise<boolean> {
-  const config = await configForShortVerb(options);
-  const { entries } = capabilitySet(config);
-  return entries.some(({ rule, definition }) =>
-    rule !== "deny" && definition.permissions.some(({ descriptor }) => descriptor.name === "run")
+  const { registry: { entries } } = await capabilitySet(await configForShortVerb(options));
+  return entries.some(({ rule, definition: { permissions, ownProcess } }) =>
+    rule !== "deny" &&
+    (ownProcess === undefined
+      ? permissions.some(({ descriptor }) => descriptor.name === "run")
+      : ownProcess.permissions.some((permission) => /^(?:run|write)=/.test(permission)))
   );
 }
 

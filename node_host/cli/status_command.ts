@@ -19,6 +19,7 @@ import {
   serviceReportText,
 } from "../../transport/program/service/mod.ts";
 import type { ConnectionStatus } from "../connection_status.ts";
+import type { JournalCounts, JournalSummary } from "../journal/mod.ts";
 import { readStatusReport, type StatusReport } from "../status_report.ts";
 import { choiceText } from "../transport_choice.ts";
 import { CONFIG_OPTION, configForShortVerb, STATE_ROOT_OPTION } from "./shared_options.ts";
@@ -53,7 +54,7 @@ export function statusCommand(exit: (code: ExitCode) => void): CliCommand {
 
 /** The report as `--json` prints it. */
 export function statusJson(report: StatusReport): Readonly<Record<string, unknown>> {
-  const { record, pending, process, connection } = report;
+  const { record, pending, process, connection, journal } = report;
   return {
     action: "status",
     paired: report.paired,
@@ -74,6 +75,11 @@ export function statusJson(report: StatusReport): Readonly<Record<string, unknow
     pending: pending === undefined
       ? null
       : { request_id: pending.sessionId, requested_at_unix_ms: pending.requestedAt },
+    journal: journal === undefined ? null : {
+      attempts: journal.counts?.attempts ?? null,
+      unacknowledged_results: journal.counts?.finished ?? null,
+      damaged_set_aside: journal.setAside ?? null,
+    },
     state_folder: report.stateFolder,
   };
 }
@@ -119,6 +125,7 @@ export function statusLines(report: StatusReport, now: UnixMs, service?: Service
     rows.push(["process", `${process.pid}, started ${relativeTime(process.startedAt, now)}`]);
   }
   if (service !== undefined) rows.push(["service", serviceReportText(service)]);
+  if (report.journal !== undefined) rows.push(...journalRows(report.journal));
   if (connection !== undefined && report.paired) rows.push(...connectionRows(report, connection, now));
   const errors = [connection?.lastFailure, renewalFailure].flatMap((failure) => failure?.message ?? []);
   const { bold, red } = coloursFor(Deno.stdout);
@@ -150,6 +157,19 @@ function certificateText(report: StatusReport, expiresAt: UnixMs, now: UnixMs): 
 function renewalFailureOf({ process, connection, certificateExpiresAt }: StatusReport, now: UnixMs) {
   const alive = process !== undefined && certificateExpiresAt !== undefined && certificateExpiresAt >= now;
   return alive ? connection?.renewalFailure : undefined;
+}
+
+function journalRows({ counts, setAside }: JournalSummary): string[][] {
+  const damaged = setAside === undefined
+    ? []
+    : [["damaged journal", `set aside as ${setAside}; remove it once you have looked at it`]];
+  return [["journal", counts === undefined ? "cannot be read" : journalText(counts)], ...damaged];
+}
+
+function journalText({ attempts, finished }: JournalCounts): string {
+  if (attempts === 0) return "empty";
+  const held = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
+  return finished === 0 ? held : `${held}, ${finished} with a result that the daemon has not acknowledged`;
 }
 
 function connectionRows(report: StatusReport, connection: ConnectionStatus, now: UnixMs): string[][] {

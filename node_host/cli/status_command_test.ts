@@ -123,6 +123,30 @@ Deno.test("statusLines() and statusJson() tell when the certificate is renewed, 
   assert.equal((statusJson(CONNECTED)["connection"] as Record<string, unknown>)["renewal_error"], null);
 });
 
+Deno.test("statusLines() and statusJson() tell what the journal holds, and of a damaged one", () => {
+  const journal = (counts: { attempts: number; finished: number } | undefined, setAside?: string) => {
+    const report = { ...CONNECTED, journal: { counts, setAside } };
+    return { lines: words(report).filter((line) => line.includes("journal")), json: statusJson(report)["journal"] };
+  };
+  assert.deepEqual(journal({ attempts: 0, finished: 0 }), {
+    lines: ["journal: empty"],
+    json: { attempts: 0, unacknowledged_results: 0, damaged_set_aside: null },
+  });
+  assert.deepEqual(journal({ attempts: 1, finished: 0 }).lines, ["journal: 1 attempt"]);
+  assert.deepEqual(journal({ attempts: 3, finished: 2 }, "/state/journal.damaged.sqlite"), {
+    lines: [
+      "journal: 3 attempts, 2 with a result that the daemon has not acknowledged",
+      "damaged journal: set aside as /state/journal.damaged.sqlite; remove it once you have looked at it",
+    ],
+    json: { attempts: 3, unacknowledged_results: 2, damaged_set_aside: "/state/journal.damaged.sqlite" },
+  });
+  assert.deepEqual(journal(undefined), {
+    lines: ["journal: cannot be read"],
+    json: { attempts: null, unacknowledged_results: null, damaged_set_aside: null },
+  });
+  assert.equal(statusJson(CONNECTED)["journal"], null);
+});
+
 Deno.test("statusLines() and statusJson() tell a host that waits for its approval from one that never paired", () => {
   const unpaired: StatusReport = {
     stateFolder: "/state/node-host",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { capabilityFile, OwnerFolder } from "../capabilities/owner/testdata/owner_folder.ts";
 import { TestFolder } from "../testing/test_folder.ts";
 
 const MAIN = fileURLToPath(import.meta.resolve("../main.ts"));
@@ -66,6 +67,22 @@ Deno.test("giveUpPermissions() gives up single programs, and keeps the opener as
   assert.deepEqual(one.of("--allow-sys=loadavg"), ["missing"]);
   const both = await permissions(folder, flags, DENY_DESKTOP);
   assert.deepEqual(both.of("--allow-run=/usr/bin/xdg-open"), ["given_up", "given_up"]);
+});
+
+Deno.test("giveUpPermissions() keeps Deno for capabilities of the owner's own, and gives it up where there are none", async () => {
+  await using folder = await TestFolder.create();
+  await using own = await OwnerFolder.create({ "own.js": capabilityFile({ run: "return 1" }) });
+  const startDeno = `--allow-run=${Deno.execPath()}`;
+  const flags = ["--allow-env", `--allow-read=${folder.path},${own.path}`, `${startDeno},/usr/bin/xdg-open`];
+  const none = await permissions(folder, flags);
+  assert.deepEqual(none.of(startDeno), ["given_up"]);
+  const some = await permissions(folder, flags, ["--capabilities", own.path]);
+  assert.deepEqual(some.rows.filter(({ flag }) => flag === startDeno).map(({ used_by, state }) => [used_by, state]), [
+    ["own.test", "granted"],
+  ]);
+  assert.deepEqual(some.of(`--allow-read=${own.path}`), ["granted"]);
+  const denied = await permissions(folder, flags, ["--capabilities", own.path, "--deny", "own.test"]);
+  assert.deepEqual(denied.of(startDeno), ["given_up"]);
 });
 
 Deno.test("giveUpPermissions() gives up the folders of a denied capability, unless something in use would go with them", async () => {

@@ -10,13 +10,12 @@ export interface PermissionTableSubject {
   /** As the tests' names have it: `from source`. */
   readonly name: string;
   readonly transport: ScriptedTransport;
-  /** Whether it may read everything in any case, so that no folder is refused and none can be given up. */
-  readonly readsEverything?: boolean;
-  /**
-   * The command line of the program, without a verb, that has the permissions of the capabilities or has them not;
-   * undefined when there is no such build, which leaves the case out.
-   */
-  command(withPermissions: boolean, host: ScriptedHost): readonly string[] | undefined;
+  /** Kinds of permission that it has in any case. Default: none, so that `denied` takes away what a capability needs. */
+  readonly always?: readonly Deno.PermissionDescriptor["name"][];
+  /** Whether it is started with nothing in its environment that it need not have. Default: false. */
+  readonly clearEnv?: boolean;
+  /** The command line of the program, without a verb, that has the permissions of the capabilities or has them not. */
+  command(withPermissions: boolean, host: ScriptedHost): Promise<readonly string[]>;
 }
 
 /** What must become of a capability under a grant. */
@@ -34,8 +33,8 @@ interface TableCase {
   readonly input: (host: ScriptedHost) => unknown;
   /** The flags that it cannot do without. */
   readonly needs: (host: ScriptedHost) => readonly string[];
-  /** What its output has when, and only when, its permissions are granted. */
-  readonly grantedFields?: readonly string[];
+  /** What its output has when, and only when, it is granted the kind of permission that this takes. */
+  readonly grantedFields?: { readonly kind: Deno.PermissionDescriptor["name"]; readonly names: readonly string[] };
 }
 
 const URL_TO_OPEN = "https://example.com/";
@@ -47,7 +46,7 @@ const CASES: readonly TableCase[] = [
     capability: "system.health",
     input: () => null,
     needs: () => [],
-    grantedFields: ["hostname", "os_release", "os_uptime_seconds", "load_average", "memory"],
+    grantedFields: { kind: "sys", names: ["hostname", "os_release", "os_uptime_seconds", "load_average", "memory"] },
   },
   {
     capability: "desktop.open_url",
@@ -68,15 +67,14 @@ const CASES: readonly TableCase[] = [
 export function testPermissionTable(subject: PermissionTableSubject): void {
   for (const grant of ["granted", "denied", "revoked"] as const) {
     Deno.test(`palyra-node ${subject.name}: each capability, ${grant}`, async (t) => {
-      await using host = await ScriptedHost.start(subject.transport);
-      const program = subject.command(grant !== "denied", host);
-      if (program === undefined) return;
+      await using host = await ScriptedHost.start(subject.transport, undefined, { clearEnv: subject.clearEnv });
+      const program = await subject.command(grant !== "denied", host);
       const denials = grant === "revoked" ? ["--deny", ...CASES.map(({ capability }) => capability)] : [];
       await using running = await host.run([...program, "run", ...denials]);
       for (const each of CASES) {
         // deno-lint-ignore no-await-in-loop -- one request after the other
         await t.step(each.capability, async () => {
-          const expected = expectationOf(each, grant, neededFlags(subject, each, host));
+          const expected = expectationOf(each, grant, subject, host);
           const declared = running.hello.capabilities.find(({ name }) => name === each.capability);
           assert.ok(declared);
           assert.equal(declared.available, expected.available, declared.unavailableReason);
@@ -101,24 +99,22 @@ export function testPermissionTable(subject: PermissionTableSubject): void {
   }
 }
 
-/** The flags that a refusal must name. */
-function neededFlags(
-  { readsEverything = false }: PermissionTableSubject,
+function expectationOf(
   each: TableCase,
+  grant: Grant,
+  { always = [] }: PermissionTableSubject,
   host: ScriptedHost,
-): string[] {
-  return each.needs(host).filter((flag) => !readsEverything || !flag.startsWith("--allow-read"));
-}
-
-function expectationOf(each: TableCase, grant: Grant, needs: readonly string[]): Expectation {
+): Expectation {
   if (grant === "revoked") {
     return { available: false, refusal: { code: "capability_denied", says: ["denied by the node's owner", "--deny"] } };
   }
-  if (grant === "denied" && needs.length > 0) {
-    return { available: false, refusal: { code: "permission_missing", says: needs } };
-  }
-  const fields = each.grantedFields ?? [];
-  return grant === "granted" ? { available: true, output: fields } : { available: true, outputWithout: fields };
+  const missing = grant === "granted"
+    ? []
+    : each.needs(host).filter((flag) => !always.some((kind) => flag.startsWith(`--allow-${kind}`)));
+  if (missing.length > 0) return { available: false, refusal: { code: "permission_missing", says: missing } };
+  if (each.grantedFields === undefined) return { available: true };
+  const { kind, names } = each.grantedFields;
+  return { available: true, [grant === "granted" || always.includes(kind) ? "output" : "outputWithout"]: names };
 }
 
 function assertFields(output: Readonly<Record<string, unknown>>, expected: Expectation): void {
@@ -128,7 +124,7 @@ function assertFields(output: Readonly<Record<string, unknown>>, expected: Expec
 
 /** What only denied capabilities need is not merely left unused: the process has given it up. */
 async function assertGivenUp(
-  { readsEverything = false }: PermissionTableSubject,
+  { always = [] }: PermissionTableSubject,
   host: ScriptedHost,
   command: readonly string[],
 ): Promise<void> {
@@ -138,7 +134,8 @@ async function assertGivenUp(
   const ofCapabilities = rows.filter(({ used_by: user }) => CASES.some(({ capability }) => capability === user));
   assert.ok(ofCapabilities.length > 0);
   for (const row of ofCapabilities) {
-    const wide = readsEverything && row.flag.startsWith("--allow-read");
-    assert.equal(row.state, wide ? "granted" : "given_up", JSON.stringify(row));
+    // Who may read everything cannot give up one folder.
+    const stays = always.includes("read") && row.flag.startsWith("--allow-read");
+    assert.equal(row.state, stays ? "granted" : "given_up", JSON.stringify(row));
   }
 }

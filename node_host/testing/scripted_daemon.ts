@@ -40,6 +40,14 @@ export class ScriptedDaemon {
     return message?.value as MessageOf<Case>;
   }
 
+  /** The next result. Before it the attempt may have been accepted: only what starts is. */
+  async takeResult(): Promise<MessageOf<"result">> {
+    // deno-lint-ignore no-await-in-loop -- waits for one arrival after the other
+    while (this.untaken.length === 0) await this.#arrived.promise;
+    if (this.untaken[0]?.$case === "accepted") await this.take("accepted");
+    return await this.take("result");
+  }
+
   /** Resolves after the next arrival, heartbeats included. */
   async arrival(): Promise<void> {
     await this.#arrived.promise;

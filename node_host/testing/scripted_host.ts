@@ -4,6 +4,7 @@ import { systemClock } from "../../identity/unix_ms.ts";
 import type { CapabilityResult, Hello } from "../../proto/gen/node.ts";
 import { QuicRuntime } from "../../transport/quic/quic_runtime.ts";
 import { StandInOpener } from "../capabilities/testdata/stand_in_opener.ts";
+import type { NodeMessage } from "../node_message.ts";
 import { NodeHostState } from "../node_host_state.ts";
 import { NodeListener } from "./node_listener.ts";
 import { pairState } from "./paired_state.ts";
@@ -21,6 +22,14 @@ interface ScriptedListener extends AsyncDisposable {
 /** For tests: which transport the scripted daemon has. */
 export type ScriptedTransport = "grpc" | "quic";
 
+/** For tests: how the programs of a {@linkcode ScriptedHost} are started. */
+export interface ScriptedHostOptions {
+  /** Shell code that the opener runs once it has noted what to open. Default: it ends. */
+  readonly openerThen?: string;
+  /** Whether a program gets nothing of this process's environment. Default: it gets everything. */
+  readonly clearEnv?: boolean | undefined;
+}
+
 /**
  * For tests: a paired palyra-node that runs as a program of its own, whatever build of it, and a daemon in this process
  * that says what the test tells it to. The pairing is the test's too, so that a build that cannot pair can be tested.
@@ -33,21 +42,32 @@ export class ScriptedHost implements AsyncDisposable {
   readonly openRoot: string;
   readonly #listener: ScriptedListener;
   readonly #transport: ScriptedTransport;
+  readonly #clearEnv: boolean;
 
-  private constructor(opener: StandInOpener, listener: ScriptedListener, transport: ScriptedTransport) {
+  private constructor(
+    opener: StandInOpener,
+    listener: ScriptedListener,
+    transport: ScriptedTransport,
+    clearEnv: boolean,
+  ) {
     this.opener = opener;
     this.stateRoot = join(opener.folder, "state");
     this.openRoot = join(opener.folder, "shared");
     this.#listener = listener;
     this.#transport = transport;
+    this.#clearEnv = clearEnv;
   }
 
   /** `config` is added to `palyra.toml`; the desktop capabilities are allowed unless it says otherwise. */
-  static async start(transport: ScriptedTransport, config = ALLOW_DESKTOP): Promise<ScriptedHost> {
-    const opener = await StandInOpener.create();
+  static async start(
+    transport: ScriptedTransport,
+    config = ALLOW_DESKTOP,
+    { openerThen, clearEnv = false }: ScriptedHostOptions = {},
+  ): Promise<ScriptedHost> {
+    const opener = await StandInOpener.create(openerThen);
     const ca = await CertificateAuthority.create({ clock: systemClock });
     const listener = transport === "grpc" ? await NodeListener.start(ca) : await quicListener(ca);
-    const host = new ScriptedHost(opener, listener, transport);
+    const host = new ScriptedHost(opener, listener, transport, clearEnv);
     await Deno.mkdir(host.openRoot);
     await Deno.writeTextFile(join(host.openRoot, "plain.txt"), "text", { mode: 0o600 });
     const folder = join(host.stateRoot, "node-host");
@@ -64,9 +84,12 @@ export class ScriptedHost implements AsyncDisposable {
   }
 
   /** Runs a command line of palyra-node to its end. */
-  async output(command: readonly string[]): Promise<{ readonly code: number; readonly stdout: string }> {
-    const { code, stdout } = await this.#command(command).output();
-    return { code, stdout: new TextDecoder().decode(stdout) };
+  async output(
+    command: readonly string[],
+  ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+    const { code, stdout, stderr } = await this.#command(command).output();
+    const decoder = new TextDecoder();
+    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
   }
 
   /** Starts a command line of `palyra-node run`; resolves when it is connected and welcomed. */
@@ -90,8 +113,21 @@ export class ScriptedHost implements AsyncDisposable {
   }
 
   #command([program = "", ...args]: readonly string[]): Deno.Command {
-    return new Deno.Command(program, { args, env: this.environment, stdin: "null", stdout: "piped", stderr: "piped" });
+    return new Deno.Command(program, {
+      args,
+      env: this.environment,
+      clearEnv: this.#clearEnv,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    });
   }
+}
+
+/** For tests: a request that was sent to the node. */
+export interface SubmittedRequest {
+  /** Its result, which is acknowledged. */
+  result(): Promise<CapabilityResult>;
 }
 
 /** For tests: a palyra-node of a {@linkcode ScriptedHost} that runs and is connected. */
@@ -108,23 +144,68 @@ export class RunningHost implements AsyncDisposable {
     this.hello = hello;
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** Has a capability run, one request after the other. */
   async invoke(capability: string, input: unknown): Promise<CapabilityResult> {
+    return await this.submit(capability, input).result();
+  }
+
+  /** Has a capability run, and does not wait for it. */
+  submit(capability: string, input: unknown): SubmittedRequest {
     const requestId = newRequestId();
     const inputJson = new TextEncoder().encode(JSON.stringify(input));
     this.daemon.dispatch({ requestId, attempt: 1, capability, inputJson });
-    await this.daemon.take("accepted");
-    const result = await this.daemon.take("result");
-    this.daemon.acknowledge(requestId, 1);
-    return result;
+    return {
+      result: async () => {
+        const { value } = await this.next("result");
+        this.#dropAccepted(requestId);
+        this.daemon.acknowledge(requestId, 1);
+        return value;
+      },
+    };
+  }
+
+  /** The next message of this kind; those of other kinds stay to be taken. Rejects when the session ends without one. */
+  async next<Case extends NodeMessage["$case"]>(kind: Case): Promise<Extract<NodeMessage, { $case: Case }>> {
+    const { untaken, session } = this.daemon;
+    const at = () => untaken.findIndex((message) => message.$case === kind);
+    while (at() < 0) {
+      // deno-lint-ignore no-await-in-loop -- waits for one arrival after the other
+      const end = await Promise.race([this.daemon.arrival(), session.closed]);
+      if (end !== undefined && at() < 0) throw new Error(`the session ended without ${kind}: ${end.message}`);
+    }
+    const [taken] = untaken.splice(at(), 1);
+    return taken as Extract<NodeMessage, { $case: Case }>;
+  }
+
+  /** What nobody waited for is not to be in the way of the next request. */
+  #dropAccepted(requestId: string): void {
+    const { untaken } = this.daemon;
+    for (let at = untaken.length - 1; at >= 0; at--) {
+      const message = untaken[at];
+      if (message?.$case === "accepted" && message.value.attempt?.requestId?.ulid === requestId) untaken.splice(at, 1);
+    }
+  }
+
+  /** Sends a signal. */
+  kill(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Resolves when it has ended, with its exit code and what it logged. */
+  async ended(): Promise<{ readonly code: number; readonly logged: string }> {
+    await this.#child.stdout.cancel();
+    const { code } = await this.#child.status;
+    return { code, logged: await this.#errors };
   }
 
   /** Stops it as a signal would; resolves with what it logged. */
-  async stop(): Promise<string> {
-    this.#child.kill("SIGTERM");
-    await this.#child.stdout.cancel();
-    await this.#child.status;
-    return await this.#errors;
+  async stop(signal: Deno.Signal = "SIGTERM"): Promise<string> {
+    this.kill(signal);
+    return (await this.ended()).logged;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

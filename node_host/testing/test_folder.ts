@@ -10,6 +10,11 @@ export class TestFolder implements AsyncDisposable {
     return new TestFolder(await Deno.makeTempDir({ prefix: "palyra-node-host-" }));
   }
 
+  /** What lies in it. */
+  async names(): Promise<string[]> {
+    return (await Array.fromAsync(Deno.readDir(this.path), ({ name }) => name)).sort();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.path, { recursive: true });
   }

@@ -1,8 +1,15 @@
 import { newUlid, parseDeviceId } from "../../identity/device_id.ts";
 import { parseFingerprint } from "../../identity/fingerprint.ts";
 import { unixMs } from "../../identity/unix_ms.ts";
-import { type Capability, CapabilityRegistry, CapabilityRunner, MediationPolicy } from "../capabilities/mod.ts";
+import {
+  type Capability,
+  CapabilityRegistry,
+  CapabilityRunner,
+  MediationPolicy,
+  type Mediator,
+} from "../capabilities/mod.ts";
 import { echo } from "../capabilities/echo.ts";
+import type { AttemptJournal } from "../journal/mod.ts";
 import type { NodeSelfDescription } from "../session_worker.ts";
 import { WorkDesk } from "../work_desk.ts";
 
@@ -64,7 +71,19 @@ export class HeldCapability {
 
 /** A desk that runs echo and the given capabilities for real. */
 export function testDesk(...held: readonly HeldCapability[]): WorkDesk {
-  const registry = new CapabilityRegistry([echo, ...held.map(({ capability }) => capability)], new MediationPolicy());
+  return deskWith(held);
+}
+
+/** The same, with a journal; where there is a mediator, it is asked about everything but echo. */
+export function deskWith(
+  held: readonly HeldCapability[],
+  { journal, mediator }: { readonly journal?: AttemptJournal; readonly mediator?: Mediator } = {},
+): WorkDesk {
+  const rules = Object.fromEntries(held.map(({ capability: { name } }) => [name, "ask"] as const));
+  const registry = new CapabilityRegistry(
+    [echo, ...held.map(({ capability }) => capability)],
+    new MediationPolicy(mediator && { rules }),
+  );
   const runner = new CapabilityRunner({
     registry,
     deviceId: DEVICE_ID,
@@ -74,8 +93,13 @@ export function testDesk(...held: readonly HeldCapability[]): WorkDesk {
       softwareVersion: "0.1.0",
       daemonEndpoints: ["daemon.example:7444"],
     },
+    ...(mediator && { mediator }),
   });
-  return new WorkDesk({ runner, isIdempotent: (name) => registry.find(name)?.definition.idempotent ?? false });
+  return new WorkDesk({
+    runner,
+    isIdempotent: (name) => registry.find(name)?.definition.idempotent ?? false,
+    journal,
+  });
 }
 
 /** A fresh request id. */

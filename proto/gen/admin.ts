@@ -5,6 +5,7 @@
 // source: admin.proto
 
 /* eslint-disable */
+import { messageBytes } from "../message_bytes.ts";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   type CallOptions,
@@ -359,6 +360,42 @@ export interface ListRequestsResponse {
 
 export interface GetRequestRequest {
   requestId: string;
+}
+
+export interface ReadAuditRequest {
+  /** Begins behind this record; 0 begins with the oldest that is kept. */
+  afterSequence: number;
+  /** Only records of this kind, like `device.revoked`; empty takes all. */
+  kind: string;
+  follow: boolean;
+}
+
+/** How the hash is made stands in daemon/audit/audit_chain.ts. */
+export interface AuditRecordView {
+  /** Counts from 1, without holes. */
+  sequence: number;
+  atUnixMs: number;
+  /** Like `device.revoked`. */
+  kind: string;
+  /** Who did it. */
+  actor: string;
+  /** What it was done to: the id of a device, request, code, or a fingerprint. */
+  subject: string;
+  /** A JSON object, exactly as it was hashed. */
+  detailsJson: Uint8Array;
+  /** SHA-256 in lower-case hex: of the record before this one, and of this one. */
+  previousHash: string;
+  hash: string;
+}
+
+export interface ForgetArchivedAuditRequest {
+  /** The newest record to delete, and its hash: whoever knows it has read it. */
+  throughSequence: number;
+  hash: string;
+}
+
+export interface ForgetArchivedAuditResponse {
+  deleted: number;
 }
 
 export interface GetStatusRequest {
@@ -3869,6 +3906,355 @@ export const GetRequestRequest: MessageFns<GetRequestRequest> = {
   },
 };
 
+function createBaseReadAuditRequest(): ReadAuditRequest {
+  return { afterSequence: 0, kind: "", follow: false };
+}
+
+export const ReadAuditRequest: MessageFns<ReadAuditRequest> = {
+  encode(message: ReadAuditRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.afterSequence !== 0) {
+      writer.uint32(8).uint64(message.afterSequence);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.follow !== false) {
+      writer.uint32(24).bool(message.follow);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadAuditRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadAuditRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.afterSequence = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.follow = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadAuditRequest>): ReadAuditRequest {
+    return ReadAuditRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadAuditRequest>): ReadAuditRequest {
+    const message = createBaseReadAuditRequest();
+    message.afterSequence = object.afterSequence ?? 0;
+    message.kind = object.kind ?? "";
+    message.follow = object.follow ?? false;
+    return message;
+  },
+};
+
+function createBaseAuditRecordView(): AuditRecordView {
+  return {
+    sequence: 0,
+    atUnixMs: 0,
+    kind: "",
+    actor: "",
+    subject: "",
+    detailsJson: new Uint8Array(0),
+    previousHash: "",
+    hash: "",
+  };
+}
+
+export const AuditRecordView: MessageFns<AuditRecordView> = {
+  encode(message: AuditRecordView, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sequence !== 0) {
+      writer.uint32(8).uint64(message.sequence);
+    }
+    if (message.atUnixMs !== 0) {
+      writer.uint32(16).uint64(message.atUnixMs);
+    }
+    if (message.kind !== "") {
+      writer.uint32(26).string(message.kind);
+    }
+    if (message.actor !== "") {
+      writer.uint32(34).string(message.actor);
+    }
+    if (message.subject !== "") {
+      writer.uint32(42).string(message.subject);
+    }
+    if (message.detailsJson.length !== 0) {
+      writer.uint32(50).bytes(message.detailsJson);
+    }
+    if (message.previousHash !== "") {
+      writer.uint32(58).string(message.previousHash);
+    }
+    if (message.hash !== "") {
+      writer.uint32(66).string(message.hash);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuditRecordView {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuditRecordView();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sequence = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.atUnixMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.detailsJson = reader.bytes();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.previousHash = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.hash = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AuditRecordView>): AuditRecordView {
+    return AuditRecordView.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AuditRecordView>): AuditRecordView {
+    const message = createBaseAuditRecordView();
+    message.sequence = object.sequence ?? 0;
+    message.atUnixMs = object.atUnixMs ?? 0;
+    message.kind = object.kind ?? "";
+    message.actor = object.actor ?? "";
+    message.subject = object.subject ?? "";
+    message.detailsJson = object.detailsJson ?? new Uint8Array(0);
+    message.previousHash = object.previousHash ?? "";
+    message.hash = object.hash ?? "";
+    return message;
+  },
+};
+
+function createBaseForgetArchivedAuditRequest(): ForgetArchivedAuditRequest {
+  return { throughSequence: 0, hash: "" };
+}
+
+export const ForgetArchivedAuditRequest: MessageFns<ForgetArchivedAuditRequest> = {
+  encode(message: ForgetArchivedAuditRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.throughSequence !== 0) {
+      writer.uint32(8).uint64(message.throughSequence);
+    }
+    if (message.hash !== "") {
+      writer.uint32(18).string(message.hash);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetArchivedAuditRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetArchivedAuditRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.throughSequence = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hash = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForgetArchivedAuditRequest>): ForgetArchivedAuditRequest {
+    return ForgetArchivedAuditRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForgetArchivedAuditRequest>): ForgetArchivedAuditRequest {
+    const message = createBaseForgetArchivedAuditRequest();
+    message.throughSequence = object.throughSequence ?? 0;
+    message.hash = object.hash ?? "";
+    return message;
+  },
+};
+
+function createBaseForgetArchivedAuditResponse(): ForgetArchivedAuditResponse {
+  return { deleted: 0 };
+}
+
+export const ForgetArchivedAuditResponse: MessageFns<ForgetArchivedAuditResponse> = {
+  encode(message: ForgetArchivedAuditResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deleted !== 0) {
+      writer.uint32(8).uint64(message.deleted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetArchivedAuditResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetArchivedAuditResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.deleted = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForgetArchivedAuditResponse>): ForgetArchivedAuditResponse {
+    return ForgetArchivedAuditResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForgetArchivedAuditResponse>): ForgetArchivedAuditResponse {
+    const message = createBaseForgetArchivedAuditResponse();
+    message.deleted = object.deleted ?? 0;
+    return message;
+  },
+};
+
 function createBaseGetStatusRequest(): GetStatusRequest {
   return {};
 }
@@ -4320,56 +4706,56 @@ export const AdminServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: MintPairingCodeRequest): Buffer =>
-      Buffer.from(MintPairingCodeRequest.encode(value).finish()),
+      messageBytes(MintPairingCodeRequest, value),
     requestDeserialize: (value: Buffer): MintPairingCodeRequest => MintPairingCodeRequest.decode(value),
     responseSerialize: (value: MintPairingCodeResponse): Buffer =>
-      Buffer.from(MintPairingCodeResponse.encode(value).finish()),
+      messageBytes(MintPairingCodeResponse, value),
     responseDeserialize: (value: Buffer): MintPairingCodeResponse => MintPairingCodeResponse.decode(value),
   },
   listPairings: {
     path: "/palyra.admin.v1.AdminService/ListPairings" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ListPairingsRequest): Buffer => Buffer.from(ListPairingsRequest.encode(value).finish()),
+    requestSerialize: (value: ListPairingsRequest): Buffer => messageBytes(ListPairingsRequest, value),
     requestDeserialize: (value: Buffer): ListPairingsRequest => ListPairingsRequest.decode(value),
     responseSerialize: (value: ListPairingsResponse): Buffer =>
-      Buffer.from(ListPairingsResponse.encode(value).finish()),
+      messageBytes(ListPairingsResponse, value),
     responseDeserialize: (value: Buffer): ListPairingsResponse => ListPairingsResponse.decode(value),
   },
   approvePairing: {
     path: "/palyra.admin.v1.AdminService/ApprovePairing" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: DecidePairingRequest): Buffer => Buffer.from(DecidePairingRequest.encode(value).finish()),
+    requestSerialize: (value: DecidePairingRequest): Buffer => messageBytes(DecidePairingRequest, value),
     requestDeserialize: (value: Buffer): DecidePairingRequest => DecidePairingRequest.decode(value),
-    responseSerialize: (value: PairingRequestView): Buffer => Buffer.from(PairingRequestView.encode(value).finish()),
+    responseSerialize: (value: PairingRequestView): Buffer => messageBytes(PairingRequestView, value),
     responseDeserialize: (value: Buffer): PairingRequestView => PairingRequestView.decode(value),
   },
   rejectPairing: {
     path: "/palyra.admin.v1.AdminService/RejectPairing" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: DecidePairingRequest): Buffer => Buffer.from(DecidePairingRequest.encode(value).finish()),
+    requestSerialize: (value: DecidePairingRequest): Buffer => messageBytes(DecidePairingRequest, value),
     requestDeserialize: (value: Buffer): DecidePairingRequest => DecidePairingRequest.decode(value),
-    responseSerialize: (value: PairingRequestView): Buffer => Buffer.from(PairingRequestView.encode(value).finish()),
+    responseSerialize: (value: PairingRequestView): Buffer => messageBytes(PairingRequestView, value),
     responseDeserialize: (value: Buffer): PairingRequestView => PairingRequestView.decode(value),
   },
   listDevices: {
     path: "/palyra.admin.v1.AdminService/ListDevices" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ListDevicesRequest): Buffer => Buffer.from(ListDevicesRequest.encode(value).finish()),
+    requestSerialize: (value: ListDevicesRequest): Buffer => messageBytes(ListDevicesRequest, value),
     requestDeserialize: (value: Buffer): ListDevicesRequest => ListDevicesRequest.decode(value),
-    responseSerialize: (value: ListDevicesResponse): Buffer => Buffer.from(ListDevicesResponse.encode(value).finish()),
+    responseSerialize: (value: ListDevicesResponse): Buffer => messageBytes(ListDevicesResponse, value),
     responseDeserialize: (value: Buffer): ListDevicesResponse => ListDevicesResponse.decode(value),
   },
   getDevice: {
     path: "/palyra.admin.v1.AdminService/GetDevice" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: GetDeviceRequest): Buffer => Buffer.from(GetDeviceRequest.encode(value).finish()),
+    requestSerialize: (value: GetDeviceRequest): Buffer => messageBytes(GetDeviceRequest, value),
     requestDeserialize: (value: Buffer): GetDeviceRequest => GetDeviceRequest.decode(value),
-    responseSerialize: (value: DeviceView): Buffer => Buffer.from(DeviceView.encode(value).finish()),
+    responseSerialize: (value: DeviceView): Buffer => messageBytes(DeviceView, value),
     responseDeserialize: (value: Buffer): DeviceView => DeviceView.decode(value),
   },
   /** Ends the device's pairing for good and closes its connections. A revoked device cannot pair again until removed. */
@@ -4377,9 +4763,9 @@ export const AdminServiceService = {
     path: "/palyra.admin.v1.AdminService/RevokeDevice" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: RevokeDeviceRequest): Buffer => Buffer.from(RevokeDeviceRequest.encode(value).finish()),
+    requestSerialize: (value: RevokeDeviceRequest): Buffer => messageBytes(RevokeDeviceRequest, value),
     requestDeserialize: (value: Buffer): RevokeDeviceRequest => RevokeDeviceRequest.decode(value),
-    responseSerialize: (value: DeviceView): Buffer => Buffer.from(DeviceView.encode(value).finish()),
+    responseSerialize: (value: DeviceView): Buffer => messageBytes(DeviceView, value),
     responseDeserialize: (value: Buffer): DeviceView => DeviceView.decode(value),
   },
   /** Forgets a device; one that is still paired is revoked first. It may pair again as a new device. */
@@ -4387,28 +4773,28 @@ export const AdminServiceService = {
     path: "/palyra.admin.v1.AdminService/RemoveDevice" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: RemoveDeviceRequest): Buffer => Buffer.from(RemoveDeviceRequest.encode(value).finish()),
+    requestSerialize: (value: RemoveDeviceRequest): Buffer => messageBytes(RemoveDeviceRequest, value),
     requestDeserialize: (value: Buffer): RemoveDeviceRequest => RemoveDeviceRequest.decode(value),
     responseSerialize: (value: RemoveDeviceResponse): Buffer =>
-      Buffer.from(RemoveDeviceResponse.encode(value).finish()),
+      messageBytes(RemoveDeviceResponse, value),
     responseDeserialize: (value: Buffer): RemoveDeviceResponse => RemoveDeviceResponse.decode(value),
   },
   listNodes: {
     path: "/palyra.admin.v1.AdminService/ListNodes" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ListNodesRequest): Buffer => Buffer.from(ListNodesRequest.encode(value).finish()),
+    requestSerialize: (value: ListNodesRequest): Buffer => messageBytes(ListNodesRequest, value),
     requestDeserialize: (value: Buffer): ListNodesRequest => ListNodesRequest.decode(value),
-    responseSerialize: (value: ListNodesResponse): Buffer => Buffer.from(ListNodesResponse.encode(value).finish()),
+    responseSerialize: (value: ListNodesResponse): Buffer => messageBytes(ListNodesResponse, value),
     responseDeserialize: (value: Buffer): ListNodesResponse => ListNodesResponse.decode(value),
   },
   getNode: {
     path: "/palyra.admin.v1.AdminService/GetNode" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: GetNodeRequest): Buffer => Buffer.from(GetNodeRequest.encode(value).finish()),
+    requestSerialize: (value: GetNodeRequest): Buffer => messageBytes(GetNodeRequest, value),
     requestDeserialize: (value: Buffer): GetNodeRequest => GetNodeRequest.decode(value),
-    responseSerialize: (value: NodeView): Buffer => Buffer.from(NodeView.encode(value).finish()),
+    responseSerialize: (value: NodeView): Buffer => messageBytes(NodeView, value),
     responseDeserialize: (value: Buffer): NodeView => NodeView.decode(value),
   },
   /** The kept events of a device, oldest first; with `follow`, then each new one for as long as the caller stays. */
@@ -4416,9 +4802,9 @@ export const AdminServiceService = {
     path: "/palyra.admin.v1.AdminService/ReadEvents" as const,
     requestStream: false as const,
     responseStream: true as const,
-    requestSerialize: (value: ReadEventsRequest): Buffer => Buffer.from(ReadEventsRequest.encode(value).finish()),
+    requestSerialize: (value: ReadEventsRequest): Buffer => messageBytes(ReadEventsRequest, value),
     requestDeserialize: (value: Buffer): ReadEventsRequest => ReadEventsRequest.decode(value),
-    responseSerialize: (value: DeviceEventView): Buffer => Buffer.from(DeviceEventView.encode(value).finish()),
+    responseSerialize: (value: DeviceEventView): Buffer => messageBytes(DeviceEventView, value),
     responseDeserialize: (value: Buffer): DeviceEventView => DeviceEventView.decode(value),
   },
   /** Logs a notice for a device, which hears of it at once if it is connected. */
@@ -4426,9 +4812,9 @@ export const AdminServiceService = {
     path: "/palyra.admin.v1.AdminService/NotifyDevice" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: NotifyDeviceRequest): Buffer => Buffer.from(NotifyDeviceRequest.encode(value).finish()),
+    requestSerialize: (value: NotifyDeviceRequest): Buffer => messageBytes(NotifyDeviceRequest, value),
     requestDeserialize: (value: Buffer): NotifyDeviceRequest => NotifyDeviceRequest.decode(value),
-    responseSerialize: (value: DeviceEventView): Buffer => Buffer.from(DeviceEventView.encode(value).finish()),
+    responseSerialize: (value: DeviceEventView): Buffer => messageBytes(DeviceEventView, value),
     responseDeserialize: (value: Buffer): DeviceEventView => DeviceEventView.decode(value),
   },
   /** Runs a capability on a node and waits for its end. A failed capability is a normal answer, not a gRPC error. */
@@ -4436,9 +4822,9 @@ export const AdminServiceService = {
     path: "/palyra.admin.v1.AdminService/Execute" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ExecuteRequest): Buffer => Buffer.from(ExecuteRequest.encode(value).finish()),
+    requestSerialize: (value: ExecuteRequest): Buffer => messageBytes(ExecuteRequest, value),
     requestDeserialize: (value: Buffer): ExecuteRequest => ExecuteRequest.decode(value),
-    responseSerialize: (value: RequestView): Buffer => Buffer.from(RequestView.encode(value).finish()),
+    responseSerialize: (value: RequestView): Buffer => messageBytes(RequestView, value),
     responseDeserialize: (value: Buffer): RequestView => RequestView.decode(value),
   },
   /** Stores a request and answers with its id; it runs when the node can take it. */
@@ -4446,9 +4832,9 @@ export const AdminServiceService = {
     path: "/palyra.admin.v1.AdminService/Submit" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ExecuteRequest): Buffer => Buffer.from(ExecuteRequest.encode(value).finish()),
+    requestSerialize: (value: ExecuteRequest): Buffer => messageBytes(ExecuteRequest, value),
     requestDeserialize: (value: Buffer): ExecuteRequest => ExecuteRequest.decode(value),
-    responseSerialize: (value: RequestView): Buffer => Buffer.from(RequestView.encode(value).finish()),
+    responseSerialize: (value: RequestView): Buffer => messageBytes(RequestView, value),
     responseDeserialize: (value: Buffer): RequestView => RequestView.decode(value),
   },
   /** The request now, then every change, until it has ended. */
@@ -4456,46 +4842,71 @@ export const AdminServiceService = {
     path: "/palyra.admin.v1.AdminService/Watch" as const,
     requestStream: false as const,
     responseStream: true as const,
-    requestSerialize: (value: WatchRequest): Buffer => Buffer.from(WatchRequest.encode(value).finish()),
+    requestSerialize: (value: WatchRequest): Buffer => messageBytes(WatchRequest, value),
     requestDeserialize: (value: Buffer): WatchRequest => WatchRequest.decode(value),
-    responseSerialize: (value: RequestEvent): Buffer => Buffer.from(RequestEvent.encode(value).finish()),
+    responseSerialize: (value: RequestEvent): Buffer => messageBytes(RequestEvent, value),
     responseDeserialize: (value: Buffer): RequestEvent => RequestEvent.decode(value),
   },
   cancel: {
     path: "/palyra.admin.v1.AdminService/Cancel" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: CancelRequest): Buffer => Buffer.from(CancelRequest.encode(value).finish()),
+    requestSerialize: (value: CancelRequest): Buffer => messageBytes(CancelRequest, value),
     requestDeserialize: (value: Buffer): CancelRequest => CancelRequest.decode(value),
-    responseSerialize: (value: RequestView): Buffer => Buffer.from(RequestView.encode(value).finish()),
+    responseSerialize: (value: RequestView): Buffer => messageBytes(RequestView, value),
     responseDeserialize: (value: Buffer): RequestView => RequestView.decode(value),
   },
   listRequests: {
     path: "/palyra.admin.v1.AdminService/ListRequests" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ListRequestsRequest): Buffer => Buffer.from(ListRequestsRequest.encode(value).finish()),
+    requestSerialize: (value: ListRequestsRequest): Buffer => messageBytes(ListRequestsRequest, value),
     requestDeserialize: (value: Buffer): ListRequestsRequest => ListRequestsRequest.decode(value),
     responseSerialize: (value: ListRequestsResponse): Buffer =>
-      Buffer.from(ListRequestsResponse.encode(value).finish()),
+      messageBytes(ListRequestsResponse, value),
     responseDeserialize: (value: Buffer): ListRequestsResponse => ListRequestsResponse.decode(value),
   },
   getRequest: {
     path: "/palyra.admin.v1.AdminService/GetRequest" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: GetRequestRequest): Buffer => Buffer.from(GetRequestRequest.encode(value).finish()),
+    requestSerialize: (value: GetRequestRequest): Buffer => messageBytes(GetRequestRequest, value),
     requestDeserialize: (value: Buffer): GetRequestRequest => GetRequestRequest.decode(value),
-    responseSerialize: (value: RequestView): Buffer => Buffer.from(RequestView.encode(value).finish()),
+    responseSerialize: (value: RequestView): Buffer => messageBytes(RequestView, value),
     responseDeserialize: (value: Buffer): RequestView => RequestView.decode(value),
+  },
+  /** The audit, oldest first; with `follow`, then each new record for as long as the caller stays. */
+  readAudit: {
+    path: "/palyra.admin.v1.AdminService/ReadAudit" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ReadAuditRequest): Buffer => messageBytes(ReadAuditRequest, value),
+    requestDeserialize: (value: Buffer): ReadAuditRequest => ReadAuditRequest.decode(value),
+    responseSerialize: (value: AuditRecordView): Buffer => messageBytes(AuditRecordView, value),
+    responseDeserialize: (value: Buffer): AuditRecordView => AuditRecordView.decode(value),
+  },
+  /**
+   * Deletes the oldest records of the audit, which the caller has put into a file. Only for the operator of the daemon's
+   * own machine. One record, `audit.archived`, takes their place.
+   */
+  forgetArchivedAudit: {
+    path: "/palyra.admin.v1.AdminService/ForgetArchivedAudit" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ForgetArchivedAuditRequest): Buffer =>
+      messageBytes(ForgetArchivedAuditRequest, value),
+    requestDeserialize: (value: Buffer): ForgetArchivedAuditRequest => ForgetArchivedAuditRequest.decode(value),
+    responseSerialize: (value: ForgetArchivedAuditResponse): Buffer =>
+      messageBytes(ForgetArchivedAuditResponse, value),
+    responseDeserialize: (value: Buffer): ForgetArchivedAuditResponse => ForgetArchivedAuditResponse.decode(value),
   },
   getStatus: {
     path: "/palyra.admin.v1.AdminService/GetStatus" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: GetStatusRequest): Buffer => Buffer.from(GetStatusRequest.encode(value).finish()),
+    requestSerialize: (value: GetStatusRequest): Buffer => messageBytes(GetStatusRequest, value),
     requestDeserialize: (value: Buffer): GetStatusRequest => GetStatusRequest.decode(value),
-    responseSerialize: (value: StatusView): Buffer => Buffer.from(StatusView.encode(value).finish()),
+    responseSerialize: (value: StatusView): Buffer => messageBytes(StatusView, value),
     responseDeserialize: (value: Buffer): StatusView => StatusView.decode(value),
   },
 } as const;
@@ -4526,6 +4937,13 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   cancel: handleUnaryCall<CancelRequest, RequestView>;
   listRequests: handleUnaryCall<ListRequestsRequest, ListRequestsResponse>;
   getRequest: handleUnaryCall<GetRequestRequest, RequestView>;
+  /** The audit, oldest first; with `follow`, then each new record for as long as the caller stays. */
+  readAudit: handleServerStreamingCall<ReadAuditRequest, AuditRecordView>;
+  /**
+   * Deletes the oldest records of the audit, which the caller has put into a file. Only for the operator of the daemon's
+   * own machine. One record, `audit.archived`, takes their place.
+   */
+  forgetArchivedAudit: handleUnaryCall<ForgetArchivedAuditRequest, ForgetArchivedAuditResponse>;
   getStatus: handleUnaryCall<GetStatusRequest, StatusView>;
 }
 
@@ -4781,6 +5199,32 @@ export interface AdminServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RequestView) => void,
+  ): ClientUnaryCall;
+  /** The audit, oldest first; with `follow`, then each new record for as long as the caller stays. */
+  readAudit(request: ReadAuditRequest, options?: Partial<CallOptions>): ClientReadableStream<AuditRecordView>;
+  readAudit(
+    request: ReadAuditRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<AuditRecordView>;
+  /**
+   * Deletes the oldest records of the audit, which the caller has put into a file. Only for the operator of the daemon's
+   * own machine. One record, `audit.archived`, takes their place.
+   */
+  forgetArchivedAudit(
+    request: ForgetArchivedAuditRequest,
+    callback: (error: ServiceError | null, response: ForgetArchivedAuditResponse) => void,
+  ): ClientUnaryCall;
+  forgetArchivedAudit(
+    request: ForgetArchivedAuditRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ForgetArchivedAuditResponse) => void,
+  ): ClientUnaryCall;
+  forgetArchivedAudit(
+    request: ForgetArchivedAuditRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ForgetArchivedAuditResponse) => void,
   ): ClientUnaryCall;
   getStatus(
     request: GetStatusRequest,

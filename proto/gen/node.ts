@@ -5,6 +5,7 @@
 // source: node.proto
 
 /* eslint-disable */
+import { messageBytes } from "../message_bytes.ts";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   type CallOptions,
@@ -4098,10 +4099,10 @@ export const NodeServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: BeginPairingSessionRequest): Buffer =>
-      Buffer.from(BeginPairingSessionRequest.encode(value).finish()),
+      messageBytes(BeginPairingSessionRequest, value),
     requestDeserialize: (value: Buffer): BeginPairingSessionRequest => BeginPairingSessionRequest.decode(value),
     responseSerialize: (value: BeginPairingSessionResponse): Buffer =>
-      Buffer.from(BeginPairingSessionResponse.encode(value).finish()),
+      messageBytes(BeginPairingSessionResponse, value),
     responseDeserialize: (value: Buffer): BeginPairingSessionResponse => BeginPairingSessionResponse.decode(value),
   },
   /** Proves the code, hands in the CSR and stores the pairing request. Enrolment listener. */
@@ -4110,10 +4111,10 @@ export const NodeServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: CompletePairingSessionRequest): Buffer =>
-      Buffer.from(CompletePairingSessionRequest.encode(value).finish()),
+      messageBytes(CompletePairingSessionRequest, value),
     requestDeserialize: (value: Buffer): CompletePairingSessionRequest => CompletePairingSessionRequest.decode(value),
     responseSerialize: (value: CompletePairingSessionResponse): Buffer =>
-      Buffer.from(CompletePairingSessionResponse.encode(value).finish()),
+      messageBytes(CompletePairingSessionResponse, value),
     responseDeserialize: (value: Buffer): CompletePairingSessionResponse =>
       CompletePairingSessionResponse.decode(value),
   },
@@ -4123,10 +4124,10 @@ export const NodeServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: GetPairingRequestStatusRequest): Buffer =>
-      Buffer.from(GetPairingRequestStatusRequest.encode(value).finish()),
+      messageBytes(GetPairingRequestStatusRequest, value),
     requestDeserialize: (value: Buffer): GetPairingRequestStatusRequest => GetPairingRequestStatusRequest.decode(value),
     responseSerialize: (value: GetPairingRequestStatusResponse): Buffer =>
-      Buffer.from(GetPairingRequestStatusResponse.encode(value).finish()),
+      messageBytes(GetPairingRequestStatusResponse, value),
     responseDeserialize: (value: Buffer): GetPairingRequestStatusResponse =>
       GetPairingRequestStatusResponse.decode(value),
   },
@@ -4136,10 +4137,10 @@ export const NodeServiceService = {
     requestStream: false as const,
     responseStream: true as const,
     requestSerialize: (value: GetPairingRequestStatusRequest): Buffer =>
-      Buffer.from(GetPairingRequestStatusRequest.encode(value).finish()),
+      messageBytes(GetPairingRequestStatusRequest, value),
     requestDeserialize: (value: Buffer): GetPairingRequestStatusRequest => GetPairingRequestStatusRequest.decode(value),
     responseSerialize: (value: GetPairingRequestStatusResponse): Buffer =>
-      Buffer.from(GetPairingRequestStatusResponse.encode(value).finish()),
+      messageBytes(GetPairingRequestStatusResponse, value),
     responseDeserialize: (value: Buffer): GetPairingRequestStatusResponse =>
       GetPairingRequestStatusResponse.decode(value),
   },
@@ -4149,10 +4150,10 @@ export const NodeServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: RotateDeviceCertificateRequest): Buffer =>
-      Buffer.from(RotateDeviceCertificateRequest.encode(value).finish()),
+      messageBytes(RotateDeviceCertificateRequest, value),
     requestDeserialize: (value: Buffer): RotateDeviceCertificateRequest => RotateDeviceCertificateRequest.decode(value),
     responseSerialize: (value: RotateDeviceCertificateResponse): Buffer =>
-      Buffer.from(RotateDeviceCertificateResponse.encode(value).finish()),
+      messageBytes(RotateDeviceCertificateResponse, value),
     responseDeserialize: (value: Buffer): RotateDeviceCertificateResponse =>
       RotateDeviceCertificateResponse.decode(value),
   },
@@ -4162,10 +4163,10 @@ export const NodeServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: RevokeDevicePairingRequest): Buffer =>
-      Buffer.from(RevokeDevicePairingRequest.encode(value).finish()),
+      messageBytes(RevokeDevicePairingRequest, value),
     requestDeserialize: (value: Buffer): RevokeDevicePairingRequest => RevokeDevicePairingRequest.decode(value),
     responseSerialize: (value: RevokeDevicePairingResponse): Buffer =>
-      Buffer.from(RevokeDevicePairingResponse.encode(value).finish()),
+      messageBytes(RevokeDevicePairingResponse, value),
     responseDeserialize: (value: Buffer): RevokeDevicePairingResponse => RevokeDevicePairingResponse.decode(value),
   },
   /** Registers the caller's platform and capabilities without opening a session. Node RPC listener. */
@@ -4173,10 +4174,10 @@ export const NodeServiceService = {
     path: "/palyra.node.v1.NodeService/RegisterNode" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: RegisterNodeRequest): Buffer => Buffer.from(RegisterNodeRequest.encode(value).finish()),
+    requestSerialize: (value: RegisterNodeRequest): Buffer => messageBytes(RegisterNodeRequest, value),
     requestDeserialize: (value: Buffer): RegisterNodeRequest => RegisterNodeRequest.decode(value),
     responseSerialize: (value: RegisterNodeResponse): Buffer =>
-      Buffer.from(RegisterNodeResponse.encode(value).finish()),
+      messageBytes(RegisterNodeResponse, value),
     responseDeserialize: (value: Buffer): RegisterNodeResponse => RegisterNodeResponse.decode(value),
   },
   /** The session: one stream for as long as the node is connected. Node RPC listener. */
@@ -4184,9 +4185,9 @@ export const NodeServiceService = {
     path: "/palyra.node.v1.NodeService/StreamNodeEvents" as const,
     requestStream: true as const,
     responseStream: true as const,
-    requestSerialize: (value: NodeEventRequest): Buffer => Buffer.from(NodeEventRequest.encode(value).finish()),
+    requestSerialize: (value: NodeEventRequest): Buffer => messageBytes(NodeEventRequest, value),
     requestDeserialize: (value: Buffer): NodeEventRequest => NodeEventRequest.decode(value),
-    responseSerialize: (value: NodeEventResponse): Buffer => Buffer.from(NodeEventResponse.encode(value).finish()),
+    responseSerialize: (value: NodeEventResponse): Buffer => messageBytes(NodeEventResponse, value),
     responseDeserialize: (value: Buffer): NodeEventResponse => NodeEventResponse.decode(value),
   },
   /** Runs a capability of the caller's own device through the queue and waits for it. Node RPC listener. */
@@ -4195,10 +4196,10 @@ export const NodeServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: ExecuteCapabilityRequest): Buffer =>
-      Buffer.from(ExecuteCapabilityRequest.encode(value).finish()),
+      messageBytes(ExecuteCapabilityRequest, value),
     requestDeserialize: (value: Buffer): ExecuteCapabilityRequest => ExecuteCapabilityRequest.decode(value),
     responseSerialize: (value: ExecuteCapabilityResponse): Buffer =>
-      Buffer.from(ExecuteCapabilityResponse.encode(value).finish()),
+      messageBytes(ExecuteCapabilityResponse, value),
     responseDeserialize: (value: Buffer): ExecuteCapabilityResponse => ExecuteCapabilityResponse.decode(value),
   },
 } as const;

@@ -11,6 +11,9 @@ const ROUND_MS = 3_000;
 const WARM_UP_MS = 6_000;
 const IN_FLIGHT = [1, 32] as const;
 
+/** The rate of durable executes with many in flight, as a share of the rate of the raw call. */
+const WANTED_RATE = 0.8;
+
 /** What executes over QUIC may take, as a multiple of executes over gRPC. */
 const WANTED_OF_QUIC = 1.5;
 
@@ -43,6 +46,8 @@ export async function benchCalls(print: (line: string) => void): Promise<void> {
     print("");
     for (const line of resultLines(inFlight, scenarios, results, raw)) print(line);
     print(quicLine(results.get(overQuic), results.get(overGrpc)));
+    if (inFlight === 1) continue;
+    for (const scenario of [overGrpc, overQuic]) print(rateLine(scenario, results.get(scenario), results.get(raw)));
   }
 }
 
@@ -52,7 +57,7 @@ async function run(scenarios: readonly Scenario[], inFlight: number): Promise<Ma
     for (const scenario of scenarios) {
       // deno-lint-ignore no-await-in-loop -- one after the other, so that none disturbs another
       const measured = await measure(() => scenario.once(), inFlight, ROUND_MS, scenario.pauseMs);
-      samples.get(scenario)?.push(...measured);
+      samples.set(scenario, (samples.get(scenario) ?? []).concat(measured));
     }
   }
   return new Map(
@@ -92,6 +97,12 @@ function resultLines(
       ];
     }),
   });
+}
+
+function rateLine({ name }: Scenario, execute: Latency | undefined, raw: Latency | undefined): string {
+  const share = (execute?.perSecond ?? NaN) / (raw?.perSecond ?? NaN);
+  const verdict = share >= WANTED_RATE ? "ok" : "MISSED";
+  return `${name} has ${share.toFixed(2)} × the rate of the raw call; wanted ≥ ${WANTED_RATE}: ${verdict}`;
 }
 
 function quicLine(quic: Latency | undefined, grpc: Latency | undefined): string {

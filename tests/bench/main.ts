@@ -1,18 +1,27 @@
 /**
- * `deno task bench [execute] [quic]`: both by default.
+ * `deno task bench [execute] [dispatch] [history] [quic] [startup]`: all by default.
  *
  * - `execute`: the raw call, the session ping and `execute` over both transports, as ratios to the raw call.
+ * - `dispatch`: how long it takes until a capability starts on an idle node, over both transports.
+ * - `history`: `execute` on a store with a million finished requests, as ratio to an empty one.
  * - `quic`: this project's QUIC endpoint beside Deno's own QUIC and the JavaScript of `@matrixai/quic`.
+ * - `startup`: the start of the programs from source, as a package and as executables, beside an empty Deno and Node.
  *
  * @module
  */
 import { cpus } from "node:os";
 import { benchCalls } from "./call_bench.ts";
+import { benchDispatch } from "./dispatch_bench.ts";
+import { benchHistory } from "./history_bench.ts";
 import { benchQuic } from "./quic/quic_bench.ts";
+import { benchStartup } from "./startup_bench.ts";
 
 const BENCHES: Readonly<Record<string, (print: (line: string) => void) => Promise<void>>> = {
   execute: benchCalls,
+  dispatch: benchDispatch,
+  history: benchHistory,
   quic: benchQuic,
+  startup: benchStartup,
 };
 
 function print(line: string): void {

@@ -1,4 +1,4 @@
-import type { Chance } from "./chance.ts";
+import type { Chance } from "../harness/chance.ts";
 
 /** A copy of `bytes` with one to sixteen bits turned over. */
 export function flipBits(chance: Chance, bytes: Uint8Array): Uint8Array {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { concat, extend, flipBits, moveBytes, mutateBytes, splice, truncate } from "./byte_mutation.ts";
-import { Chance } from "./chance.ts";
+import { Chance } from "../harness/chance.ts";
 
 const BYTES = Uint8Array.from({ length: 40 }, (_, index) => index);
 

@@ -1,4 +1,4 @@
-import { Chance } from "./chance.ts";
+import { Chance } from "../harness/chance.ts";
 import { type Conversation, readCorpus } from "./datagram_corpus.ts";
 import { mutate } from "./datagram_mutation.ts";
 import type { FireOptions, FuzzBench } from "./fuzz_bench.ts";

@@ -1,5 +1,5 @@
 import { concat, extend, flipBits, moveBytes, splice, truncate } from "./byte_mutation.ts";
-import type { Chance } from "./chance.ts";
+import type { Chance } from "../harness/chance.ts";
 import type { Conversation } from "./datagram_corpus.ts";
 import { LONG_TYPE, type LongHeader, readLongHeader, varint } from "./long_header.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Chance } from "./chance.ts";
+import { Chance } from "../harness/chance.ts";
 import { type Conversation, readCorpus } from "./datagram_corpus.ts";
 import { mutate, MUTATION_KINDS } from "./datagram_mutation.ts";
 import { LONG_TYPE, readLongHeader } from "./long_header.ts";

@@ -1,5 +1,5 @@
 import type { DenoQuicStream } from "../../transport/quic/testing/deno_quic_client.ts";
-import { Chance } from "./chance.ts";
+import { Chance } from "../harness/chance.ts";
 import type { FireOptions, FuzzBench } from "./fuzz_bench.ts";
 import { type Intruder, saidBy } from "./intruder.ts";
 import type { MemoryReport } from "./memory_samples.ts";

@@ -1,5 +1,5 @@
 import { concat, extend, flipBits, mutateBytes, truncate } from "./byte_mutation.ts";
-import type { Chance } from "./chance.ts";
+import type { Chance } from "../harness/chance.ts";
 import { type InitialPacket, sealInitial } from "./initial_packet.ts";
 import { varint } from "./long_header.ts";
 

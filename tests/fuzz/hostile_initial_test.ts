@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Chance } from "./chance.ts";
+import { Chance } from "../harness/chance.ts";
 import { readCorpus } from "./datagram_corpus.ts";
 import { helloInitial, helloOf, HOSTILE_INITIAL_KINDS, hostileInitial } from "./hostile_initial.ts";
 import { openInitial } from "./initial_packet.ts";

@@ -1,4 +1,4 @@
-import type { Chance } from "./chance.ts";
+import type { Chance } from "../harness/chance.ts";
 import type { InitialAddress } from "./hostile_initial.ts";
 import { LONG_TYPE, readLongHeader } from "./long_header.ts";
 

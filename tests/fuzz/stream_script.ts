@@ -2,7 +2,7 @@ import { encodeFrame, newFrame } from "../../transport/quic/frame_writer.ts";
 import { encodeRequest, parseRequest, type QuicMethod } from "../../transport/quic/request_envelope.ts";
 import { SESSION_END_FRAME, sessionFrames } from "../../transport/quic/session_frame.ts";
 import { concat, flipBits, mutateBytes } from "./byte_mutation.ts";
-import type { Chance } from "./chance.ts";
+import type { Chance } from "../harness/chance.ts";
 
 const MAX_FRAME_BYTES = 512 * 1024;
 

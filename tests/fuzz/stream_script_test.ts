@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { newDeviceId } from "../../identity/device_id.ts";
-import { Chance } from "./chance.ts";
+import { Chance } from "../harness/chance.ts";
 import { sessionMessages } from "./session_messages.ts";
 import { REQUEST_KINDS, requestScript, sessionScript } from "./stream_script.ts";
 

@@ -1,15 +1,11 @@
-import { join } from "node:path";
-import { readDaemonConfig } from "../../daemon/daemon_config.ts";
-import { DaemonState } from "../../daemon/daemon_state.ts";
-import { createCertificateRequest } from "../../identity/certificate_request.ts";
-import { TlsKey } from "../../identity/tls_key.ts";
 import type { Capability } from "../../node_host/capabilities/capability.ts";
 import { echo } from "../../node_host/capabilities/echo.ts";
 import { CapabilityRegistry, MediationPolicy } from "../../node_host/capabilities/mod.ts";
 import type { ConnectionStatus } from "../../node_host/connection_status.ts";
 import { runNodeHost } from "../../node_host/node_host.ts";
+import { enrolNodes } from "./enrolled_nodes.ts";
 import type { Fleet } from "./fleet.ts";
-import { NodeHostState } from "../../node_host/node_host_state.ts";
+import type { NodeHostState } from "../../node_host/node_host_state.ts";
 import { writeNodeHostRecord } from "../../node_host/node_host_record.ts";
 import type { TransportPreference } from "../../node_host/transport_choice.ts";
 
@@ -45,15 +41,8 @@ export class InProcessNode implements AsyncDisposable {
    * many one by one is what a daemon refuses. Their own states go below `folder`.
    */
   static async enrol(fleet: Fleet, folder: string, names: readonly string[]): Promise<InProcessNode[]> {
-    const environment = { get: (name: string) => name === "PALYRA_STATE_ROOT" ? fleet.daemonRoot : undefined };
-    const daemon = await DaemonState.open(await readDaemonConfig({ environment }));
-    try {
-      return await Promise.all(
-        names.map(async (name) => new InProcessNode(name, await enrolOne(daemon, folder, name))),
-      );
-    } finally {
-      await daemon.close();
-    }
+    const states = await enrolNodes(fleet, folder, names, [echo.name]);
+    return [...states].map(([name, state]) => new InProcessNode(name, state));
   }
 
   /** Starts the host; resolves when it is welcomed. */
@@ -96,41 +85,4 @@ export class InProcessNode implements AsyncDisposable {
     await this.#running.catch(() => {});
     this.#state[Symbol.dispose]();
   }
-}
-
-async function enrolOne(daemon: DaemonState, folder: string, name: string): Promise<NodeHostState> {
-  const state = await NodeHostState.open(join(folder, name));
-  const { deviceId, publicKey, fingerprint } = await state.ensureIdentity();
-  const tlsKey = await TlsKey.generate();
-  const pairedAt = daemon.clock();
-  const device = {
-    deviceId,
-    clientKind: "node",
-    status: "paired",
-    deviceName: name,
-    platform: "test",
-    publicKey,
-    identityFingerprint: fingerprint,
-    grantedCapabilities: [echo.name],
-    pairedAt,
-    approvedBy: "the test",
-  } as const;
-  await daemon.store.transaction((tx) => tx.devices.put(device));
-  const { pem } = await daemon.issuer.issue(device, await createCertificateRequest({ deviceId, tlsKey }));
-  const { ca } = daemon.identity;
-  await state.completePairing({
-    record: {
-      deviceId,
-      deviceName: name,
-      nodeEndpoints: ["127.0.0.1:7444"],
-      enrolmentEndpoints: ["127.0.0.1:7445"],
-      caFingerprint: ca.fingerprint,
-      pairedAt,
-      installedAt: pairedAt,
-    },
-    tlsKey,
-    certificatePem: pem,
-    trustedCaPem: ca.certificatePem,
-  });
-  return state;
 }

@@ -85,6 +85,11 @@ export class RunningProgram {
     return running;
   }
 
+  /** Starts another program than the two executables. */
+  static spawn(command: Deno.Command): RunningProgram {
+    return new RunningProgram(command.spawn());
+  }
+
   get pid(): number {
     return this.#child.pid;
   }

@@ -14,28 +14,37 @@ export interface RequestStreamOptions {
   readonly node: string;
   /** How many wait for an answer at once. */
   readonly inFlight: number;
-  /** Whether to send another, given how many were sent. */
+  /** Whether to send another, given how many were sent. Not asked any more when one has failed. */
   readonly goesOn: (sent: number) => boolean;
+  /** What each input is filled up to with blanks, in bytes. Default: nothing. */
+  readonly inputBytes?: number;
+  /** How long one may take, in milliseconds. Default: a minute. */
+  readonly timeoutMs?: number;
 }
 
-/** Sends `echo` with the numbers from 0 on as input, so many at once, and waits for every answer. */
+/**
+ * Sends `echo` with the numbers from 0 on as input, so many at once, and waits for every answer. When one fails, no more
+ * are sent.
+ */
 export async function streamRequests(admin: AdminClient, options: RequestStreamOptions): Promise<RequestOutcome[]> {
-  const { node, inFlight, goesOn } = options;
+  const { node, inFlight, goesOn, inputBytes = 0, timeoutMs = 60_000 } = options;
   const outcomes: RequestOutcome[] = [];
   let sent = 0;
+  let failed = false;
   const sender = async () => {
-    while (goesOn(sent)) {
+    while (!failed && goesOn(sent)) {
       const number = sent++;
       const began = performance.now();
       // deno-lint-ignore no-await-in-loop -- each sender has one request under way
       const view = await admin.execute({
         deviceId: node,
         capability: "echo",
-        inputJson: new TextEncoder().encode(String(number)),
+        inputJson: new TextEncoder().encode(String(number).padStart(inputBytes)),
         maxPayloadBytes: 0,
-        timeoutMs: 60_000,
+        timeoutMs,
         idempotencyKey: "",
       });
+      failed ||= view.state !== "succeeded";
       outcomes.push({ number, view, tookMs: performance.now() - began });
     }
   };

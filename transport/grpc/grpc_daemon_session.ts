@@ -2,6 +2,7 @@ import { type handleBidiStreamingCall, Metadata, type ServerDuplexStream } from 
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { ReasonCode } from "../../identity/reason_code.ts";
 import { type NodeEventRequest, NodeEventResponse } from "../../proto/gen/node.ts";
+import { messageBytes } from "../../proto/message_bytes.ts";
 import { goodbye } from "../goodbye.ts";
 import type { OutgoingMessage } from "../base_session.ts";
 import type { Authorize, DaemonSession, PeerCertificate } from "../session.ts";
@@ -65,7 +66,7 @@ class GrpcDaemonSession extends GrpcSession<NodeEventResponse, NodeEventRequest,
   }
 
   protected override outgoing(message: NodeEventResponse): OutgoingMessage<NodeEventResponse> {
-    return { chunk: message, bytes: NodeEventResponse.encode(message).finish().length };
+    return { chunk: message, bytes: messageBytes(NodeEventResponse, message).length };
   }
 
   protected override farewell(code: ReasonCode, message: string): NodeEventResponse {

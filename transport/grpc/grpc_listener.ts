@@ -55,14 +55,16 @@ export class GrpcListener implements ConnectionControl {
       "grpc.keepalive_timeout_ms": KEEP_ALIVE_MS,
       "grpc.max_connection_idle_ms": limits.idleConnectionMs,
     });
-    // The self-check is refused by design; only what comes after it is news.
+    // The self-check is refused by design, which is no news.
     let checked = options.mode.kind !== "mutual";
+    const missed = Promise.withResolvers<void>();
     const front = new TlsFront(server, {
       mode: options.mode,
       tls: options.tls,
       limits,
       onRefused: (remoteAddress, refusal) => {
-        if (checked) options.onRefused(remoteAddress, refusal);
+        if (checked || refusal.code !== "certificate_missing") options.onRefused(remoteAddress, refusal);
+        else missed.resolve();
       },
     });
     try {
@@ -71,7 +73,7 @@ export class GrpcListener implements ConnectionControl {
       const { address } = front;
       if (address === undefined) throw new TypeError("a listener that listens has an address");
       const listener = new GrpcListener(server, front, address);
-      if (!checked) await checkClientsAreVerified(address.hostname, address.port);
+      if (!checked) await checkClientsAreVerified(address.hostname, address.port, { missed: missed.promise });
       checked = true;
       return listener;
     } catch (error) {

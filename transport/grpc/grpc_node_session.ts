@@ -1,5 +1,6 @@
 import { type Client, type ClientDuplexStream, status, type StatusObject } from "@grpc/grpc-js";
 import { NodeEventRequest, type NodeEventResponse } from "../../proto/gen/node.ts";
+import { messageBytes } from "../../proto/message_bytes.ts";
 import type { OutgoingMessage } from "../base_session.ts";
 import type { NodeSession, PeerCertificate, SessionEnd } from "../session.ts";
 import { fromServiceError, hasReason } from "./grpc_status.ts";
@@ -26,7 +27,7 @@ export class GrpcNodeSession extends GrpcSession<NodeEventRequest, NodeEventResp
   }
 
   protected override outgoing(message: NodeEventRequest): OutgoingMessage<Uint8Array> {
-    const chunk = NodeEventRequest.encode(message).finish();
+    const chunk = messageBytes(NodeEventRequest, message);
     return { chunk, bytes: chunk.length };
   }
 

@@ -17,7 +17,24 @@ Deno.test("checkClientsAreVerified() passes on a port that asks for certificates
   await using pki = await TestPki.create();
   const material = materialOf(pki, await pki.issue("d", { usage: "serverAuth" }));
   await using fixture = await startFront({ kind: "mutual", authorize: () => undefined }, material);
-  await checkClientsAreVerified("127.0.0.1", fixture.port);
+  const missed = fixture.nextRefusal();
+  await checkClientsAreVerified("127.0.0.1", fixture.port, { missed });
+  assert.equal((await missed).code, "certificate_missing");
+});
+
+Deno.test("checkClientsAreVerified() fails on a port that lets nobody in but asks for no certificate", async () => {
+  const { server: material } = await testMaterial();
+  const server = tls.createServer(
+    { cert: material.certificatePem, key: material.keyPem },
+    (socket) => socket.destroy(),
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as net.AddressInfo;
+  const options = { missed: new Promise(() => {}), timeoutMs: 1_000 };
+  await assert.rejects(checkClientsAreVerified("127.0.0.1", port, options), failsWith(/asked its self-check for no/));
+  const closed = once(server, "close");
+  server.close();
+  await closed;
 });
 
 Deno.test("checkClientsAreVerified() fails on a port that lets clients without a certificate in", async () => {
@@ -48,7 +65,7 @@ Deno.test("checkClientsAreVerified() fails when the port neither answers nor clo
   server.on("connection", (socket: net.Socket) => sockets.push(socket));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as net.AddressInfo;
-  await assert.rejects(checkClientsAreVerified("127.0.0.1", port, 100), failsWith(/in time/));
+  await assert.rejects(checkClientsAreVerified("127.0.0.1", port, { timeoutMs: 100 }), failsWith(/in time/));
   const closed = once(server, "close");
   server.close();
   for (const socket of sockets) socket.destroy();

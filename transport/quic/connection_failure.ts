@@ -2,8 +2,8 @@ import { PalyraError } from "../../identity/palyra_error.ts";
 import { isReasonCode, type ReasonCode } from "../../identity/reason_code.ts";
 import { peerMessage } from "../peer_message.ts";
 import type { SessionEnd } from "../session.ts";
+import type { QuicClose } from "./quic_close.ts";
 import { APPLICATION_CODE, TLS_ALERT, TLS_ALERT_BASE } from "./quic_code.ts";
-import type { QuicClose } from "./quic_connection.ts";
 
 /** What a client is told of each reason that a daemon gives for closing a connection. */
 const SENTENCES: Readonly<Partial<Record<ReasonCode, string>>> = {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describeClose, dialFailure, refusedHandshake, sessionEnd } from "./connection_failure.ts";
-import type { QuicClose } from "./quic_connection.ts";
+import type { QuicClose } from "./quic_close.ts";
 
 function transportClose(by: QuicClose["by"], code: number, reason = ""): QuicClose {
   return { by, application: false, code, reason };

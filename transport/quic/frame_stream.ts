@@ -23,6 +23,7 @@ export class FrameStream implements StreamOwner {
   #waiting: Uint8Array[] = [];
   /** Came while nobody was reading. */
   #end: FrameStreamEnd | undefined;
+  #receivedAt = 0;
   #owned = false;
   #delivering = false;
 
@@ -35,6 +36,11 @@ export class FrameStream implements StreamOwner {
   /** Bytes that were written and have not been taken by the native library yet. */
   get unsentBytes(): number {
     return this.#stream.unsentBytes;
+  }
+
+  /** When bytes of the stream last came, by `performance.now()`; 0 before the first. */
+  get receivedAt(): number {
+    return this.#receivedAt;
   }
 
   /** Gives what comes to `handler` from now on, and first what has come already. */
@@ -80,6 +86,7 @@ export class FrameStream implements StreamOwner {
   }
 
   onData(bytes: Uint8Array): void {
+    this.#receivedAt = performance.now();
     let payloads: Uint8Array[];
     try {
       payloads = this.#reader.push(bytes);

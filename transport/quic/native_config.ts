@@ -23,10 +23,10 @@ const STREAM_WINDOW_BYTES: number = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: number = 4 * 1024 * 1024;
 
 /**
- * Addresses that a peer may have in the life of one connection, one after the other. quiche 0.18 keeps what it knows of each,
- * and takes connection ids of the peer up to the same number; a change beyond it breaks the connection off.
+ * Connection ids of the peer that are kept at once, the fewest there can be (RFC 9000, section 18.2): a whole new set of
+ * them, which a client is given with each change of its address, is then soonest complete.
  */
-const MAX_PEER_ADDRESSES = 32;
+const PEER_CONNECTION_IDS = 2;
 
 const SIGNATURE_ALGORITHMS = "ed25519:ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:rsa_pss_rsae_sha256";
 
@@ -63,7 +63,7 @@ export function nativeConfig(
   config.setMaxStreamWindow(STREAM_WINDOW_BYTES);
   config.setInitialMaxStreamsBidi(limits.maxBidirectionalStreams);
   config.setInitialMaxStreamsUni(limits.maxUnidirectionalStreams);
-  config.setActiveConnectionIdLimit(MAX_PEER_ADDRESSES);
+  config.setActiveConnectionIdLimit(PEER_CONNECTION_IDS);
   config.grease(true);
   return config;
 }

@@ -8,12 +8,15 @@ import { dialFailure } from "./connection_failure.ts";
 import { hasLongHeader, newConnectionId } from "./connection_id.ts";
 import { FrameStream } from "./frame_stream.ts";
 import { nativeConfig } from "./native_config.ts";
+import type { QuicClose } from "./quic_close.ts";
 import { APPLICATION_CODE, TLS_ALERT, TLS_ALERT_BASE, TRANSPORT_CODE } from "./quic_code.ts";
-import { type QuicClose, QuicConnection, type QuicConnectionEvents } from "./quic_connection.ts";
+import { QuicConnection, type QuicConnectionEvents } from "./quic_connection.ts";
 import { QuicEndpoint } from "./quic_endpoint.ts";
 import type { QuicStream } from "./quic_stream.ts";
 import { quicLimits, type QuicTransportLimits } from "./quic_transport_limits.ts";
 import { type Host, type NativeConfig, type NativeConnection, quiche } from "./quiche_addon.ts";
+import { ResetQuestion } from "./reset_question.ts";
+import { asSocketsWrite, sameAddress } from "./udp_address.ts";
 
 /** Where a {@linkcode QuicClient} connects to, and as whom. */
 export interface QuicClientOptions {
@@ -32,23 +35,22 @@ export class QuicClient implements QuicConnectionEvents {
   readonly closed: Promise<QuicClose>;
   readonly #options: QuicClientOptions;
   readonly #limits: QuicTransportLimits;
+  readonly #address: Host;
   readonly #endpoint: QuicEndpoint;
   readonly #connection: QuicConnection;
   readonly #established = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<QuicClose>();
+  #resetQuestion: ResetQuestion | undefined;
 
   private constructor(options: QuicClientOptions) {
     this.#options = options;
     this.#limits = quicLimits(options.limits);
-    const { material, address } = options;
+    const { material } = options;
+    const address = this.#address = asSocketsWrite(options.address);
     assertKeyBelongs(material);
     const config = nativeConfig(material, this.#limits);
-    // What is addressed to no connection may be the daemon's word that it does not know this one any more.
     this.#endpoint = QuicEndpoint.bind(isIPv6(address.host) ? "::" : "0.0.0.0", 0, (datagram, from) => {
-      const isDaemon = from.host === address.host && from.port === address.port;
-      if (isDaemon && !hasLongHeader(datagram) && this.#connection.isEstablished) {
-        this.#connection.receive(datagram, from);
-      }
+      this.#takeUnaddressed(datagram, from);
     });
     const id = newConnectionId();
     this.#connection = new QuicConnection({
@@ -56,6 +58,7 @@ export class QuicClient implements QuicConnectionEvents {
       side: "client",
       id: id.toHex(),
       remote: address,
+      resetTokenOf: undefined,
       host: this.#endpoint,
       limits: this.#limits,
       events: this,
@@ -131,6 +134,7 @@ export class QuicClient implements QuicConnectionEvents {
 
   onEstablished(): void {
     const { pinnedServer, address } = this.#options;
+    this.#resetQuestion = new ResetQuestion(this.#daemonId);
     if (pinnedServer === undefined || sameFingerprint(pinnedServer, this.peer.fingerprint)) {
       return this.#established.resolve();
     }
@@ -157,8 +161,25 @@ export class QuicClient implements QuicConnectionEvents {
     setImmediate(() => this.#ended.resolve(close));
   }
 
+  /** The connection id by which the daemon is addressed at present. */
+  get #daemonId(): Uint8Array {
+    return new Uint8Array(this.#connection.native.destinationId());
+  }
+
+  /** What is addressed to no connection may be the daemon's word that it does not know this one any more. */
+  #takeUnaddressed(datagram: Uint8Array, from: Host): void {
+    const isDaemon = sameAddress(from, this.#address);
+    if (!isDaemon || hasLongHeader(datagram) || this.#resetQuestion === undefined) return;
+    this.#connection.receive(datagram, from);
+    const question = this.#resetQuestion.next(this.#daemonId);
+    if (question === undefined) return;
+    const buffer = this.#endpoint.takeBuffer();
+    buffer.set(question);
+    this.#endpoint.send(buffer, question.length, this.#address);
+  }
+
   #connectNative(id: Uint8Array, config: NativeConfig): NativeConnection {
-    const { address } = this.#options;
+    const address = this.#address;
     try {
       return quiche().Connection.connect(DAEMON_SERVER_NAME, id, this.#endpoint.local, address, config);
     } catch (cause) {

@@ -5,6 +5,7 @@ import { TestPki } from "../testing/test_pki.ts";
 import { initialRefusal } from "./initial_refusal.ts";
 import { QuicClient, type QuicClientOptions } from "./quic_client.ts";
 import { type Host, quiche } from "./quiche_addon.ts";
+import { StatelessResets } from "./stateless_reset.ts";
 import { assertHealthy, assertServes, startRuntime } from "./testing/runtime_fixture.ts";
 import { UdpForwarder } from "./testing/udp_forwarder.ts";
 import { UdpSocket } from "./udp_socket.ts";
@@ -155,6 +156,47 @@ Deno.test("QuicClient leaves its connection alone when strangers send to its por
   }
   await assertHealthy(client);
   await stranger.close();
+  await assertHealthy(client);
+  await client.close();
+});
+
+Deno.test("QuicClient believes that its daemon has forgotten it only from the daemon's own address", async () => {
+  const resetKey = crypto.getRandomValues(new Uint8Array(32));
+  await using fixture = await startRuntime({ resetKey });
+  await using forwarder = UdpForwarder.start(fixture.address);
+  const client = await connect(forwarder.address);
+  await assertHealthy(client);
+  const addressed = new Uint8Array(100).fill(0x40);
+  addressed.set(new Uint8Array(client.connection.native.destinationId()), 1);
+  const reset = new StatelessResets(resetKey).answerTo(addressed);
+  assert.ok(reset !== undefined);
+  const stranger = UdpSocket.bind("127.0.0.1", 0, () => {});
+  const { port } = forwarder.clientAddress;
+  stranger.send(reset.slice(), reset.length, { host: "127.0.0.1", port });
+  await stranger.close();
+  await assertHealthy(client);
+  forwarder.forge(reset);
+  const { by, reason } = await client.closed;
+  assert.deepEqual({ by, reason }, { by: "network", reason: "the other side does not know this connection any more" });
+});
+
+Deno.test("QuicClient is not confused by noise from its daemon's address, after an address change either", async () => {
+  await using fixture = await startRuntime();
+  await using forwarder = UdpForwarder.start(fixture.address);
+  const client = await connect(forwarder.address);
+  const first = new Uint8Array(client.connection.native.destinationId()).toHex();
+  forwarder.rebind();
+  // deno-lint-ignore no-await-in-loop -- until it has another id
+  do await assertHealthy(client); while (first === new Uint8Array(client.connection.native.destinationId()).toHex());
+  const seen = fixture.runtime.counters.datagramsReceived;
+  for (const length of [1, 20, 21, 42, 1_200]) {
+    const noise = crypto.getRandomValues(new Uint8Array(length));
+    noise[0] = 0x41;
+    forwarder.forge(noise);
+  }
+  // It asks whether it is forgotten, once, and is not answered.
+  // deno-lint-ignore no-await-in-loop -- until the daemon has heard it
+  while (fixture.runtime.counters.datagramsReceived === seen) await new Promise((resolve) => setImmediate(resolve));
   await assertHealthy(client);
   await client.close();
 });

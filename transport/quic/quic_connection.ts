@@ -3,27 +3,20 @@ import { PalyraError } from "../../identity/palyra_error.ts";
 import { fingerprintOf } from "../../identity/fingerprint.ts";
 import { formatRemoteAddress } from "../remote_address.ts";
 import type { PeerCertificate } from "../session.ts";
+import { IssuedIds } from "./issued_ids.ts";
+import { PeerPath } from "./peer_path.ts";
 import { PeerStreamIds } from "./peer_stream_ids.ts";
+import { nativeClose, type QuicClose } from "./quic_close.ts";
 import { APPLICATION_CODE, TRANSPORT_CODE } from "./quic_code.ts";
 import type { QuicTransportLimits } from "./quic_transport_limits.ts";
 import { QuicStream, type StreamHost } from "./quic_stream.ts";
 import type { Host, NativeConnection } from "./quiche_addon.ts";
+import { StreamlessWatch } from "./streamless_watch.ts";
 
 const logger = getLogger(["palyra", "transport", "quic"]);
 
 /** Up to so many streams it is cheaper to ask each than to have the native library list them. */
 const FEW_STREAMS = 16;
-
-/** How a connection ended. */
-export interface QuicClose {
-  /** `network`: it timed out, or was broken off before it could say why. */
-  readonly by: "local" | "peer" | "network";
-  /** Whether `code` is one of the application (`APPLICATION_CODE`) or of the transport and TLS. */
-  readonly application: boolean;
-  readonly code: number;
-  /** The words that came with the code. From the peer: not to be trusted, at most one datagram long. */
-  readonly reason: string;
-}
 
 /** What a connection tells its owner. */
 export interface QuicConnectionEvents {
@@ -43,6 +36,10 @@ export interface ConnectionHost {
   takeBuffer(): Uint8Array;
   giveBack(buffer: Uint8Array): void;
   send(buffer: Uint8Array, length: number, to: Host): void;
+  /** Has datagrams to this id come to the connection, beside those to its first id. */
+  route(id: string, connection: QuicConnection): void;
+  /** Has what still comes to this id, whichever of the connection's it is, dropped in silence. */
+  retire(id: string, connection: QuicConnection): void;
   /** Nothing more can come of or for the connection. */
   released(connection: QuicConnection): void;
 }
@@ -53,7 +50,10 @@ export interface QuicConnectionOptions {
   readonly side: "client" | "server";
   /** The connection id that this side has chosen. */
   readonly id: string;
+  /** Where the peer is in the handshake, written as the socket writes it. */
   readonly remote: Host;
+  /** The stateless reset token of a further connection id of a server. Undefined at a client, which issues none. */
+  readonly resetTokenOf: ((id: Uint8Array) => bigint) | undefined;
   readonly host: ConnectionHost;
   readonly limits: QuicTransportLimits;
   readonly events: QuicConnectionEvents;
@@ -73,21 +73,19 @@ export class QuicConnection implements StreamHost {
   readonly #streams = new Map<number, QuicStream>();
   readonly #peerStreams = new PeerStreamIds();
   readonly #handshakeTimer: ReturnType<typeof setTimeout>;
-  #remote: Host;
+  readonly #path: PeerPath;
+  readonly #streamless: StreamlessWatch;
   #nextBidirectional: number;
   #established = false;
   #close: QuicClose | undefined;
   #scheduled = false;
   #received = false;
-  #receivedAt = 0;
   #dropped = false;
   #handshakeBytes = 0;
   #peer: PeerCertificate | undefined;
   #transportTimer: ReturnType<typeof setTimeout> | undefined;
   #transportTimerDue = Infinity;
   #keepAliveTimer: ReturnType<typeof setInterval> | undefined;
-  #streamlessTimer: ReturnType<typeof setTimeout> | undefined;
-  #streamlessSince = 0;
 
   constructor(options: QuicConnectionOptions) {
     this.native = options.native;
@@ -97,17 +95,21 @@ export class QuicConnection implements StreamHost {
     this.#host = options.host;
     this.#limits = options.limits;
     this.#events = options.events;
-    this.#remote = options.remote;
+    this.#path = this.#pathTo(options);
     this.#nextBidirectional = options.side === "client" ? 0 : 1;
-    const { handshakeTimeoutMs } = this.#limits;
+    const { handshakeTimeoutMs, idleTimeoutMs } = this.#limits;
+    this.#streamless = new StreamlessWatch(idleTimeoutMs, () => this.#streams.size > 0, () => {
+      this.close({ application: true, code: APPLICATION_CODE.idle, reason: "idle_timeout" });
+    });
     this.#handshakeTimer = setTimeout(() => {
       this.#giveUpHandshake("handshake_timeout");
     }, handshakeTimeoutMs);
   }
 
-  /** `address:port` of the other end, which may change during the life of the connection. */
+  /** `address:port` of the other end, which may change during the life of the connection: the last that was proven. */
   get remoteAddress(): string {
-    return formatRemoteAddress(this.#remote.host, this.#remote.port);
+    const { host, port } = this.#path.proven;
+    return formatRemoteAddress(host, port);
   }
 
   get isEstablished(): boolean {
@@ -126,11 +128,6 @@ export class QuicConnection implements StreamHost {
       if (der !== undefined) this.#peer = { fingerprint: fingerprintOf(der), der };
     }
     return this.#peer;
-  }
-
-  /** When a datagram of this connection last came, by `performance.now()`. */
-  get receivedAt(): number {
-    return this.#receivedAt;
   }
 
   /** Streams that are open. */
@@ -162,18 +159,17 @@ export class QuicConnection implements StreamHost {
 
   /** Takes a datagram that was addressed to this connection. What is wrong with it is the native library's matter. */
   receive(datagram: Uint8Array, from: Host): void {
+    if (!this.#path.admits(from)) return;
     if (!this.#established) {
       this.#handshakeBytes += datagram.length;
       if (this.#handshakeBytes > this.#limits.maxHandshakeBytes) return this.#giveUpHandshake("message_too_large");
     }
     try {
-      this.native.recv(datagram, { from, to: this.#host.local });
+      this.#path.receive(datagram, from);
     } catch {
       // It closes itself when that was an offence; otherwise the datagram is none of its own.
     }
     this.#received = true;
-    this.#receivedAt = performance.now();
-    if (from.port !== this.#remote.port || from.host !== this.#remote.host) this.#followPeer();
     this.schedule();
   }
 
@@ -230,7 +226,7 @@ export class QuicConnection implements StreamHost {
 
   released(stream: QuicStream): void {
     if (!this.#streams.delete(stream.id) || this.#streams.size > 0) return;
-    this.#watchStreamless();
+    if (this.side === "server" && this.#close === undefined) this.#streamless.begin();
   }
 
   #workOffReceived(): void {
@@ -268,7 +264,7 @@ export class QuicConnection implements StreamHost {
         this.schedule();
       }, this.#limits.keepAliveMs);
     } else {
-      this.#watchStreamless();
+      this.#streamless.begin();
     }
     this.#events.onEstablished(this);
   }
@@ -290,31 +286,32 @@ export class QuicConnection implements StreamHost {
   #send(): void {
     for (;;) {
       const buffer = this.#host.takeBuffer();
-      let sent: ReturnType<NativeConnection["send"]>;
-      try {
-        sent = this.native.send(buffer);
-      } catch {
-        sent = null;
-        this.#settle({ by: "network", application: false, code: 0, reason: "the packet could not be made" });
-      }
-      if (sent === null) return this.#host.giveBack(buffer);
-      const [length, { to }] = sent;
-      this.#host.send(buffer, length, to);
+      const length = this.#makeDatagram(buffer);
+      if (length === 0) return this.#host.giveBack(buffer);
+      this.#path.sent(length);
+      this.#host.send(buffer, length, this.#path.present);
+    }
+  }
+
+  /** Writes what is to be sent next; returns its length, and 0 when there is nothing that may be sent now. */
+  #makeDatagram(buffer: Uint8Array): number {
+    const room = Math.min(buffer.length, this.#path.allowance);
+    if (room === 0) return 0;
+    try {
+      return this.native.send(room < buffer.length ? buffer.subarray(0, room) : buffer)?.[0] ?? 0;
+    } catch (error) {
+      if (this.#close !== undefined) return 0;
+      logger.warn("A QUIC packet could not be made: {error}", { error, remoteAddress: this.remoteAddress });
+      // It can still say that it is over.
+      this.close({ application: true, code: APPLICATION_CODE.aborted, reason: "a packet could not be made" });
+      return 0;
     }
   }
 
   #noticeClose(): void {
     if (this.#close !== undefined) return;
-    const peerError = this.native.peerError();
-    if (peerError !== null) return this.#settle({ by: "peer", ...closeOf(peerError) });
-    const localError = this.native.localError();
-    if (localError !== null) return this.#settle({ by: "local", ...closeOf(localError) });
-    if (this.native.isClosed()) {
-      const reason = this.native.isTimedOut()
-        ? "idle_timeout"
-        : "the other side does not know this connection any more";
-      this.#settle({ by: "network", application: false, code: TRANSPORT_CODE.noError, reason });
-    }
+    const close = nativeClose(this.native);
+    if (close !== undefined) this.#settle(close);
   }
 
   #armTransportTimer(): void {
@@ -337,32 +334,27 @@ export class QuicConnection implements StreamHost {
     }, inMs + 1);
   }
 
+  #pathTo({ native, remote, host, limits, resetTokenOf }: QuicConnectionOptions): PeerPath {
+    const schedule = () => this.schedule();
+    const ids = resetTokenOf && new IssuedIds({
+      native,
+      resetTokenOf,
+      route: (id) => host.route(id, this),
+      retire: (id) => host.retire(id, this),
+      schedule,
+    }, limits.connectionIdPauseMs);
+    return new PeerPath({
+      native,
+      remote,
+      local: host.local,
+      ids,
+      proofMs: limits.addressProofMs,
+      onChange: schedule,
+    });
+  }
+
   #giveUpHandshake(reason: "handshake_timeout" | "message_too_large"): void {
     this.close({ application: false, code: TRANSPORT_CODE.connectionRefused, reason });
-  }
-
-  /** The peer's address may have changed. The native library checks the new path; here it is only for people. */
-  #followPeer(): void {
-    for (let event = this.native.pathEventNext(); event; event = this.native.pathEventNext()) {
-      if (event.type === "PeerMigrated") this.#remote = event.new;
-    }
-  }
-
-  /** A connection that nothing is done on is closed, however lively it is. */
-  #watchStreamless(): void {
-    if (this.side === "client" || this.#close !== undefined) return;
-    this.#streamlessSince = performance.now();
-    if (this.#streamlessTimer === undefined) this.#armStreamless(this.#limits.idleTimeoutMs);
-  }
-
-  #armStreamless(inMs: number): void {
-    this.#streamlessTimer = setTimeout(() => {
-      this.#streamlessTimer = undefined;
-      if (this.#streams.size > 0) return;
-      const leftMs = this.#streamlessSince + this.#limits.idleTimeoutMs - performance.now();
-      if (leftMs > 0) return this.#armStreamless(leftMs);
-      this.close({ application: true, code: APPLICATION_CODE.idle, reason: "idle_timeout" });
-    }, inMs);
   }
 
   #closing(): boolean {
@@ -374,7 +366,8 @@ export class QuicConnection implements StreamHost {
     this.#close = close;
     clearTimeout(this.#handshakeTimer);
     clearInterval(this.#keepAliveTimer);
-    clearTimeout(this.#streamlessTimer);
+    this.#streamless.stop();
+    this.#path.close();
     const streams = [...this.#streams.values()];
     this.#streams.clear();
     this.#ended.resolve(close);
@@ -400,9 +393,4 @@ export class QuicConnection implements StreamHost {
       this.drop();
     }
   }
-}
-
-function closeOf(error: NonNullable<ReturnType<NativeConnection["peerError"]>>): Omit<QuicClose, "by"> {
-  const { isApp: application, errorCode: code, reason } = error;
-  return { application, code, reason: new TextDecoder().decode(new Uint8Array(reason)) };
 }

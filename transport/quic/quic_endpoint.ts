@@ -7,11 +7,17 @@ import { type UdpCounters, UdpSocket } from "./udp_socket.ts";
 /** Gets the datagrams that belong to no connection. */
 export type OnUnrouted = (datagram: Uint8Array, from: Host) => void;
 
+/** Ids that the peer of a connection has given back and that are kept beside the first one. What is older comes no more. */
+const MAX_RETIRED_IDS = 8;
+
 /** A UDP socket and the connections on it: brings each datagram to its connection, and lets them send in turn. */
 export class QuicEndpoint implements ConnectionHost {
   readonly #socket: UdpSocket;
   readonly #onUnrouted: OnUnrouted;
-  readonly #connections = new Map<string, QuicConnection>();
+  /** Where datagrams go, by the id they are addressed to; null: to nobody, as the peer has given the id back. */
+  readonly #routes = new Map<string, QuicConnection | null>();
+  /** The ids of each connection that are routed, the oldest first. */
+  readonly #connections = new Map<QuicConnection, string[]>();
   #waiting: QuicConnection[] = [];
 
   private constructor(hostname: string, port: number, onUnrouted: OnUnrouted) {
@@ -34,7 +40,7 @@ export class QuicEndpoint implements ConnectionHost {
 
   /** Connections that are not quite over, handshakes included. */
   get connections(): IterableIterator<QuicConnection> {
-    return this.#connections.values();
+    return this.#connections.keys();
   }
 
   get connectionCount(): number {
@@ -43,7 +49,26 @@ export class QuicEndpoint implements ConnectionHost {
 
   /** Takes up a connection. */
   add(connection: QuicConnection): void {
-    this.#connections.set(connection.id, connection);
+    this.#connections.set(connection, [connection.id]);
+    this.#routes.set(connection.id, connection);
+  }
+
+  route(id: string, connection: QuicConnection): void {
+    const ids = this.#connections.get(connection);
+    if (ids === undefined) return;
+    ids.push(id);
+    this.#routes.set(id, connection);
+  }
+
+  retire(id: string, connection: QuicConnection): void {
+    const ids = this.#connections.get(connection) ?? [];
+    if (!ids.includes(id)) return;
+    this.#routes.set(id, null);
+    // A client knows the reset of the first id for as long as it lives: none may be sent for it while the connection does.
+    const [oldest, ...others] = ids.filter((each) => each !== connection.id && this.#routes.get(each) === null);
+    if (oldest === undefined || others.length < MAX_RETIRED_IDS) return;
+    this.#routes.delete(oldest);
+    ids.splice(ids.indexOf(oldest), 1);
   }
 
   schedule(connection: QuicConnection): void {
@@ -66,22 +91,23 @@ export class QuicEndpoint implements ConnectionHost {
   }
 
   released(connection: QuicConnection): void {
-    this.#connections.delete(connection.id);
+    for (const id of this.#connections.get(connection) ?? []) this.#routes.delete(id);
+    this.#connections.delete(connection);
   }
 
   /** Drops what is left of the connections, lets the last datagrams leave, and closes the socket. */
   async close(): Promise<void> {
     this.#flush();
-    for (const connection of [...this.#connections.values()]) connection.drop();
+    for (const connection of [...this.#connections.keys()]) connection.drop();
     await this.#socket.close();
   }
 
   #route(datagram: Uint8Array, from: Host): void {
     const id = destinationOf(datagram);
     if (id === undefined) return;
-    const connection = this.#connections.get(id);
+    const connection = this.#routes.get(id);
     if (connection === undefined) this.#onUnrouted(datagram, from);
-    else connection.receive(datagram, from);
+    else connection?.receive(datagram, from);
   }
 
   /** First what has come, then, when the readers have made of it what they do at once, all that is to be sent. */

@@ -18,8 +18,9 @@ import { CONNECTION_ID_BYTES, hasLongHeader, newConnectionId } from "./connectio
 import { HandshakeRateLimiter } from "./handshake_rate_limiter.ts";
 import { initialRefusal } from "./initial_refusal.ts";
 import { nativeConfig, type QuicIdentity } from "./native_config.ts";
+import type { QuicClose } from "./quic_close.ts";
 import { alertFor, APPLICATION_CODE, TLS_ALERT, TLS_ALERT_BASE, TRANSPORT_CODE } from "./quic_code.ts";
-import { type QuicClose, QuicConnection, type QuicConnectionEvents } from "./quic_connection.ts";
+import { QuicConnection, type QuicConnectionEvents } from "./quic_connection.ts";
 import { QuicEndpoint } from "./quic_endpoint.ts";
 import type { QuicStream } from "./quic_stream.ts";
 import type { HandshakeRate, QuicTransportLimits } from "./quic_transport_limits.ts";
@@ -280,12 +281,13 @@ export class QuicListener implements QuicConnectionEvents {
   #accept(datagram: Uint8Array, from: Host, header: InitialHeader, originalId: Uint8Array, source: PeerSource): void {
     const { dcid: id } = header;
     const config = nativeConfig(this.#identity, this.#limits);
-    config.setStatelessResetToken(BigInt(`0x${this.#resets.tokenOf(id).toHex()}`));
+    config.setStatelessResetToken(this.#resets.tokenNumberOf(id));
     const connection = new QuicConnection({
       native: quiche().Connection.accept(id, originalId, this.#endpoint.local, from, config),
       side: "server",
       id: id.toHex(),
       remote: from,
+      resetTokenOf: (further) => this.#resets.tokenNumberOf(further),
       host: this.#endpoint,
       limits: this.#limits,
       events: this,

@@ -38,8 +38,9 @@ export abstract class QuicSession<Outgoing, Incoming> extends BaseSession<Outgoi
     return this.#connection.remoteAddress;
   }
 
+  /** What keeps the connection alive is no sign that the session gets on: only what came on its own stream is. */
   get receivedAt(): number {
-    return this.#connection.receivedAt;
+    return this.#frames.receivedAt;
   }
 
   protected override outgoing(message: Outgoing): OutgoingMessage<Uint8Array> {

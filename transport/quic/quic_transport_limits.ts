@@ -22,6 +22,10 @@ export interface QuicTransportLimits {
   readonly idleTimeoutMs: number;
   /** How often a client says something when it has nothing to say, in milliseconds. */
   readonly keepAliveMs: number;
+  /** How long a peer may take to prove that it receives at an address that it has changed to, in milliseconds. */
+  readonly addressProofMs: number;
+  /** How soon after an address change another one can be proven, in milliseconds: connection ids are issued for each. */
+  readonly connectionIdPauseMs: number;
   /** Streams that a peer may have open at once, both ways. */
   readonly maxBidirectionalStreams: number;
   /** Streams that a peer may have open at once, one way. */
@@ -41,6 +45,8 @@ export const DEFAULT_QUIC_LIMITS: QuicTransportLimits = {
   maxHandshakeBytes: 64 * 1024,
   idleTimeoutMs: 30_000,
   keepAliveMs: 5_000,
+  addressProofMs: 3_000,
+  connectionIdPauseMs: 500,
   maxBidirectionalStreams: 32,
   maxUnidirectionalStreams: 32,
   maxFrameBytes: 512 * 1024,

@@ -11,6 +11,8 @@ Deno.test("quicLimits() has the limits of the design where nothing else is said"
     maxHandshakeBytes: 65_536,
     idleTimeoutMs: 30_000,
     keepAliveMs: 5_000,
+    addressProofMs: 3_000,
+    connectionIdPauseMs: 500,
     maxBidirectionalStreams: 32,
     maxUnidirectionalStreams: 32,
     maxFrameBytes: 524_288,

@@ -79,6 +79,18 @@ export function load(platform: string): Loaded {
   }
 }
 
+/** The addon's file on this machine, which `--allow-ffi=` must cover; undefined where there is none. */
+export function quicheAddonFile(): string | undefined {
+  const prebuild = PREBUILDS[`${Deno.build.os}-${Deno.build.arch}`];
+  if (prebuild === undefined) return undefined;
+  try {
+    return createRequire(addonDependant()).resolve(prebuild);
+  } catch {
+    // Not installed, or not to be looked for.
+    return undefined;
+  }
+}
+
 /** The URL of the module that can name the addon. */
 function addonDependant(): string {
   try {

@@ -25,9 +25,14 @@ export class StatelessResets {
     this.#key = key;
   }
 
-  /** The token that a peer is given for a connection id in its handshake. */
+  /** The token that a peer is given together with a connection id. */
   tokenOf(connectionId: Uint8Array): Uint8Array {
     return new Uint8Array(createHmac("sha256", this.#key).update(connectionId).digest().subarray(0, TOKEN_BYTES));
+  }
+
+  /** The same as the number of 128 bits that the native library wants. */
+  tokenNumberOf(connectionId: Uint8Array): bigint {
+    return BigInt(`0x${this.tokenOf(connectionId).toHex()}`);
   }
 
   /**

@@ -16,18 +16,21 @@ export interface UntestedRuntime {
   readonly stub: string;
 }
 
+const DENO_PACKAGE = "@deno/linux-x64-glibc";
+
 /** Gets both by npm, for Linux x64, below `folder`. None of the packages' scripts or programs are run. */
-export async function fetchUntestedRuntime(folder: string): Promise<UntestedRuntime> {
+export async function fetchUntestedRuntime(folder: string): Promise<void> {
   const { name, version, file } = STUB_CARRIER;
-  const deno = "@deno/linux-x64-glibc";
-  const packages = [`${deno}@${UNTESTED_DENO_VERSION}`, `${name}@${version}`];
+  const packages = [`${DENO_PACKAGE}@${UNTESTED_DENO_VERSION}`, `${name}@${version}`];
   const how = ["--prefix", folder, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"];
   await runTool("npm", ["install", ...how, ...packages]);
-  const modules = join(folder, "node_modules");
-  const stub = join(folder, "denort");
-  const bytes = (await Deno.readFile(join(modules, name, file))).subarray(0, STUB_BYTES);
+  const bytes = (await Deno.readFile(join(folder, "node_modules", name, file))).subarray(0, STUB_BYTES);
   const digest = createHash("sha256").update(bytes).digest("hex");
   if (digest !== STUB_SHA256) throw new Error(`${name}@${version} holds another stub than expected: ${digest}`);
-  await Deno.writeFile(stub, bytes, { mode: 0o755 });
-  return { deno: join(modules, deno, "deno"), stub };
+  await Deno.writeFile(untestedRuntimeIn(folder).stub, bytes, { mode: 0o755 });
+}
+
+/** Where {@linkcode fetchUntestedRuntime} has put them. */
+export function untestedRuntimeIn(folder: string): UntestedRuntime {
+  return { deno: join(folder, "node_modules", DENO_PACKAGE, "deno"), stub: join(folder, "denort") };
 }

@@ -7,9 +7,23 @@ interface Job {
   fail(reason: unknown): void;
 }
 
+/** What a {@linkcode GroupCommit} tells and asks of its owner. */
+export interface GroupCommitOptions {
+  /** Turns SQLite's error into what the callers get, when a group could not be committed and nothing of it is kept. */
+  readonly onCommitFailure: (cause: unknown) => unknown;
+  /** Called when a group has been committed; it may not be on the disk yet. */
+  readonly onCommit?: () => void;
+  /**
+   * Brings what was committed onto the disk, for the sake of so many works, where SQLite itself does not do it. Default:
+   * SQLite does it.
+   */
+  readonly sync?: (works: number) => Promise<void>;
+}
+
 /**
- * Joins all works that arrive in one turn of the event loop into one SQLite transaction, each in a savepoint of its
- * own: a burst costs one fsync, and one work's failure undoes nothing of the others.
+ * Joins all works that arrive in one turn of the event loop, or while the group before them is brought onto the disk, into
+ * one SQLite transaction, each in a savepoint of its own: a burst costs one fsync, and one work's failure undoes nothing
+ * of the others. No work sees anything that is not on the disk but what its own group has written.
  */
 export class GroupCommit {
   readonly #db: DatabaseSync;
@@ -17,22 +31,29 @@ export class GroupCommit {
   readonly #commit: StatementSync;
   readonly #savepoint: StatementSync;
   readonly #release: StatementSync;
-  readonly #onCommitFailure: (cause: unknown) => unknown;
+  readonly #totalChanges: StatementSync;
+  readonly #options: GroupCommitOptions;
+  #changes: unknown;
+  /** After this nothing is certain any more. */
+  #broken: { readonly reason: unknown } | undefined;
   #waiting: Job[] = [];
   #scheduled = false;
+  /** Somebody who waits wants a group soon. */
+  #urgent = false;
   #commitCount = 0;
   #closed = false;
   #patience: ReturnType<typeof setTimeout> | undefined;
   #flushing: Promise<void> = Promise.resolve();
 
-  /** `onCommitFailure` turns SQLite's error into what the callers get. */
-  constructor(db: DatabaseSync, onCommitFailure: (cause: unknown) => unknown) {
+  constructor(db: DatabaseSync, options: GroupCommitOptions) {
     this.#db = db;
+    this.#options = options;
     this.#begin = db.prepare("BEGIN IMMEDIATE");
     this.#commit = db.prepare("COMMIT");
     this.#savepoint = db.prepare("SAVEPOINT work");
     this.#release = db.prepare("RELEASE work");
-    this.#onCommitFailure = onCommitFailure;
+    this.#totalChanges = db.prepare("SELECT total_changes() AS total");
+    this.#changes = this.#countChanges();
   }
 
   /** Groups that were committed. */
@@ -56,16 +77,23 @@ export class GroupCommit {
           result === undefined ? reject(new Error("a work was committed before it ran")) : resolve(result.value),
         fail: reject,
       });
-      if (patienceMs === 0) this.#schedule();
-      else this.#patience ??= setTimeout(() => this.#schedule(), patienceMs);
+      if (patienceMs === 0) {
+        this.#urgent = true;
+        this.#schedule();
+      } else {
+        this.#patience ??= setTimeout(() => {
+          this.#urgent = true;
+          this.#schedule();
+        }, patienceMs);
+      }
     });
   }
 
   /** Refuses further works and resolves when those that came before have been run. */
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#waiting.length > 0) this.#schedule();
     while (this.#scheduled || this.#waiting.length > 0) {
+      this.#schedule();
       // deno-lint-ignore no-await-in-loop -- each round waits for the group that the one before it scheduled
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
@@ -78,7 +106,8 @@ export class GroupCommit {
     setImmediate(() => {
       this.#flushing = this.#flush().finally(() => {
         this.#scheduled = false;
-        if (this.#waiting.length > 0) this.#schedule();
+        // The patient ones that came meanwhile have a timer of their own.
+        if (this.#urgent) this.#schedule();
       });
     });
   }
@@ -86,10 +115,12 @@ export class GroupCommit {
   async #flush(): Promise<void> {
     clearTimeout(this.#patience);
     this.#patience = undefined;
+    this.#urgent = false;
     const group = this.#waiting;
     this.#waiting = [];
     const done: Job[] = [];
     try {
+      if (this.#broken !== undefined) throw this.#broken.reason;
       this.#begin.run();
       for (const job of group) {
         // deno-lint-ignore no-await-in-loop -- works are isolated by running one after the other
@@ -97,14 +128,37 @@ export class GroupCommit {
       }
       this.#commit.run();
       this.#commitCount++;
+      this.#options.onCommit?.();
     } catch (cause) {
       this.#rollBack();
-      const reason = this.#onCommitFailure(cause);
+      const reason = this.#options.onCommitFailure(cause);
       // A job that failed on its own has been told already; telling a settled promise again does nothing.
       for (const job of group) job.fail(reason);
       return;
     }
+    try {
+      await this.#syncChanges(done.length);
+    } catch (cause) {
+      // The system may have thrown away what it could not write, and says so only once: no later sync can be believed.
+      this.#broken = { reason: this.#options.onCommitFailure(cause) };
+      for (const job of done) job.fail(this.#broken.reason);
+      return;
+    }
     for (const job of done) job.succeed();
+  }
+
+  /** What only read needs no fsync. */
+  async #syncChanges(works: number): Promise<void> {
+    const { sync } = this.#options;
+    if (sync === undefined) return;
+    const changes = this.#countChanges();
+    if (changes === this.#changes) return;
+    await sync(works);
+    this.#changes = changes;
+  }
+
+  #countChanges(): unknown {
+    return this.#totalChanges.get()?.["total"];
   }
 
   #rollBack(): void {

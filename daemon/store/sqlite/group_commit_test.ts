@@ -8,12 +8,16 @@ class Bench implements AsyncDisposable {
   readonly #folder: string;
   readonly db: DatabaseSync;
   readonly group: GroupCommit;
+  sync: () => Promise<void> = () => Promise.resolve();
 
   constructor(folder: string) {
     this.#folder = folder;
     this.db = new DatabaseSync(join(folder, "test.sqlite"));
     this.db.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (a INTEGER UNIQUE)");
-    this.group = new GroupCommit(this.db, (cause) => new Error("commit failed", { cause }));
+    this.group = new GroupCommit(this.db, {
+      onCommitFailure: (cause) => new Error("commit failed", { cause }),
+      sync: () => this.sync(),
+    });
   }
 
   static async open(): Promise<Bench> {
@@ -110,4 +114,65 @@ Deno.test("GroupCommit tells every work of a group when the commit itself fails,
   blocker.close();
   await bench.group.run(() => bench.insert(3));
   assert.deepEqual(bench.committed(), [3]);
+});
+
+Deno.test("GroupCommit.run() resolves when its group is on the disk, and joins what comes while that takes", async () => {
+  await using bench = await Bench.open();
+  const syncs: PromiseWithResolvers<void>[] = [];
+  const begun = Promise.withResolvers<void>();
+  bench.sync = () => {
+    const sync = Promise.withResolvers<void>();
+    syncs.push(sync);
+    begun.resolve();
+    return sync.promise;
+  };
+  const done: number[] = [];
+  const insert = (value: number) => bench.group.run(() => bench.insert(value)).then(() => done.push(value));
+  const first = insert(1);
+  await begun.promise;
+  const rest = [insert(2), insert(3), bench.group.run(() => Promise.resolve(done.push(0)))];
+  await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
+  assert.deepEqual([done, bench.committed()], [[], [1]], "nobody is told, and nobody sees it");
+  syncs[0]?.resolve();
+  await first;
+  // deno-lint-ignore no-await-in-loop -- until the next one has begun
+  while (syncs.length < 2) await new Promise<void>((resolve) => setImmediate(resolve));
+  syncs[1]?.resolve();
+  await Promise.all(rest);
+  assert.deepEqual([syncs.length, bench.group.commitCount, bench.committed()], [2, 2, [1, 2, 3]]);
+});
+
+Deno.test("GroupCommit.run() does not sync what only read", async () => {
+  await using bench = await Bench.open();
+  bench.sync = () => Promise.reject(new Error("there is nothing to sync"));
+  assert.equal(await bench.group.run(() => Promise.resolve(7)), 7);
+});
+
+Deno.test("GroupCommit believes no disk any more that once failed to keep what it was given", async () => {
+  await using bench = await Bench.open();
+  bench.sync = () => Promise.reject(new Error("input/output error"));
+  await assert.rejects(bench.group.run(() => bench.insert(1)), /commit failed/);
+  bench.sync = () => Promise.resolve();
+  await assert.rejects(bench.group.run(() => bench.insert(2)), /commit failed/);
+  await assert.rejects(bench.group.run(() => Promise.resolve(1)), /commit failed/);
+});
+
+Deno.test("GroupCommit.run() with patience still waits for somebody else when it came while a group was synced", async () => {
+  await using bench = await Bench.open();
+  const { promise: sync, resolve } = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  bench.sync = () => {
+    begun.resolve();
+    return sync;
+  };
+  const first = bench.group.run(() => bench.insert(1));
+  await begun.promise;
+  const patient = bench.group.run(() => bench.insert(2), 60_000);
+  resolve();
+  await first;
+  await new Promise<void>((next) => setImmediate(() => setImmediate(next)));
+  assert.deepEqual(bench.committed(), [1]);
+  await bench.group.run(() => bench.insert(3));
+  await patient;
+  assert.equal(bench.group.commitCount, 2);
 });

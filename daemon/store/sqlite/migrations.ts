@@ -136,4 +136,39 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (device_id, sequence)
   ) STRICT, WITHOUT ROWID;
   `,
+  // What callers may ask of the queue, what came too late, and progress.
+  `
+  ALTER TABLE requests ADD COLUMN priority TEXT NOT NULL DEFAULT 'normal';
+  ALTER TABLE requests ADD COLUMN on_disconnect TEXT;
+  ALTER TABLE requests ADD COLUMN ttl_ends_at INTEGER NOT NULL DEFAULT 0;
+  UPDATE requests SET ttl_ends_at = deadline;
+  ALTER TABLE requests ADD COLUMN journal_id TEXT;
+  ALTER TABLE requests ADD COLUMN late_attempt INTEGER;
+  ALTER TABLE requests ADD COLUMN late_at INTEGER;
+  ALTER TABLE requests ADD COLUMN late_success INTEGER;
+  ALTER TABLE requests ADD COLUMN late_error_code TEXT;
+  CREATE INDEX requests_ended_badly ON requests (state, request_id) WHERE error_code IS NOT NULL;
+
+  CREATE TABLE request_progress (
+    request_id   TEXT NOT NULL REFERENCES requests ON DELETE CASCADE,
+    attempt      INTEGER NOT NULL,
+    sequence     INTEGER NOT NULL,
+    payload_json BLOB NOT NULL,
+    at           INTEGER NOT NULL,
+    PRIMARY KEY (request_id, attempt, sequence)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  // AUTOINCREMENT remembers the highest number beside the table, so that a tail that was cut off is missed.
+  `
+  CREATE TABLE audit (
+    sequence      INTEGER PRIMARY KEY AUTOINCREMENT,
+    at            INTEGER NOT NULL,
+    kind          TEXT NOT NULL,
+    actor         TEXT NOT NULL,
+    subject       TEXT NOT NULL,
+    details_json  TEXT NOT NULL,
+    previous_hash BLOB NOT NULL,
+    hash          BLOB NOT NULL
+  ) STRICT;
+  `,
 ];

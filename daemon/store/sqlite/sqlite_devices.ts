@@ -56,6 +56,7 @@ export class SqliteDevices implements DeviceTable {
   readonly #listCertificates: StatementSync;
   readonly #getCertificate: StatementSync;
   readonly #insertCertificate: StatementSync;
+  readonly #deleteExpiredCertificates: StatementSync;
   readonly #countValidCertificates: StatementSync;
   readonly #revokeCertificate: StatementSync;
   readonly #revokeCertificates: StatementSync;
@@ -79,6 +80,13 @@ export class SqliteDevices implements DeviceTable {
     this.#insertCertificate = db.prepare(`
       INSERT INTO certificates (fingerprint, device_id, issued_at, expires_at, pem, revoked_at, revoked_reason)
       VALUES (?, ?, ?, ?, ?, ?, ?)`);
+    this.#deleteExpiredCertificates = db.prepare(`
+      DELETE FROM certificates WHERE fingerprint IN
+        (SELECT old.fingerprint FROM certificates AS old
+         WHERE old.expires_at < ?1 AND EXISTS
+           (SELECT 1 FROM certificates AS newer WHERE newer.device_id = old.device_id AND newer.expires_at > old.expires_at)
+         LIMIT ?2)
+      RETURNING fingerprint`);
     this.#countValidCertificates = db.prepare(
       "SELECT count(*) AS valid FROM certificates WHERE device_id = ? AND revoked_at IS NULL AND expires_at > ?",
     );
@@ -144,6 +152,11 @@ export class SqliteDevices implements DeviceTable {
       certificate.revokedReason ?? null,
     );
     await Promise.resolve();
+  }
+
+  async deleteCertificatesExpiredBefore(moment: UnixMs, limit: number): Promise<Fingerprint[]> {
+    const deleted = this.#deleteExpiredCertificates.all(moment, limit);
+    return await Promise.resolve(deleted.map((row) => parseFingerprint(text(row, "fingerprint"))));
   }
 
   async countValidCertificates(deviceId: DeviceId, at: UnixMs): Promise<number> {

@@ -14,6 +14,7 @@ const DeclaredCapabilities = v.array(v.object({
   idempotent: v.boolean(),
   requiresLocalMediation: v.boolean(),
   unavailableReason: v.string(),
+  maxConcurrency: v.exactOptional(v.number()),
 }));
 
 function nodeOf(row: SqliteRow): RegisteredNodeRecord {

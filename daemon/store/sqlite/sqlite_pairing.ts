@@ -110,6 +110,9 @@ export class SqlitePairing implements PairingTable {
   readonly #countPending: StatementSync;
   readonly #insertRequest: StatementSync;
   readonly #updateRequest: StatementSync;
+  readonly #deleteTries: StatementSync;
+  readonly #deleteCodes: StatementSync;
+  readonly #deleteRequests: StatementSync;
 
   constructor(db: DatabaseSync) {
     this.#getCode = db.prepare("SELECT * FROM pairing_codes WHERE code_id = ?");
@@ -152,6 +155,18 @@ export class SqlitePairing implements PairingTable {
     this.#updateRequest = db.prepare(`
       UPDATE pairing_requests SET state = ?, decided_at = ?, decided_by = ?, decision_reason = ?,
         certificate_fingerprint = ? WHERE request_id = ?`);
+    const endedCodes = `
+      SELECT code_id FROM pairing_codes
+      WHERE state <> 'live' AND created_at < ?1 AND code_id IS NOT
+        (SELECT code_id FROM pairing_codes WHERE method = 'pin' ORDER BY code_id DESC LIMIT 1)
+      ORDER BY code_id LIMIT ?2`;
+    this.#deleteTries = db.prepare(`DELETE FROM pairing_tries WHERE code_id IN (${endedCodes})`);
+    this.#deleteCodes = db.prepare(`DELETE FROM pairing_codes WHERE code_id IN (${endedCodes})`);
+    // An approved one waits to be collected.
+    this.#deleteRequests = db.prepare(`
+      DELETE FROM pairing_requests WHERE request_id IN
+        (SELECT request_id FROM pairing_requests
+         WHERE requested_at < ?1 AND expires_at < ?1 AND state <> 'approved' ORDER BY request_id LIMIT ?2)`);
   }
 
   async getCode(codeId: CanonicalUlid): Promise<PairingCodeRecord | undefined> {
@@ -268,5 +283,12 @@ export class SqlitePairing implements PairingTable {
       request.requestId,
     );
     await Promise.resolve();
+  }
+
+  async deleteEndedBefore(moment: UnixMs, limit: number): Promise<number> {
+    this.#deleteTries.run(moment, limit);
+    const codes = this.#deleteCodes.run(moment, limit);
+    const requests = this.#deleteRequests.run(moment, limit);
+    return await Promise.resolve(Math.max(Number(codes.changes), Number(requests.changes)));
   }
 }

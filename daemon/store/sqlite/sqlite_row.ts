@@ -33,6 +33,15 @@ export function oneOf<T extends string>(row: SqliteRow, column: string, allowed:
   return known;
 }
 
+/** A TEXT column that holds one of `allowed` or NULL. */
+export function optionalOneOf<T extends string>(
+  row: SqliteRow,
+  column: string,
+  allowed: readonly T[],
+): T | undefined {
+  return row[column] === null ? undefined : oneOf(row, column, allowed);
+}
+
 /** An INTEGER column. */
 export function integer(row: SqliteRow, column: string): number {
   const value = row[column];

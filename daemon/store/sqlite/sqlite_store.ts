@@ -4,57 +4,52 @@ import { dirname, join } from "node:path";
 import type { DeviceId } from "../../../identity/device_id.ts";
 import { PalyraError } from "../../../identity/palyra_error.ts";
 import { stateError } from "../../../identity/state_error.ts";
+import { sqliteFailureOf } from "../../../transport/program/sqlite_failure.ts";
+import type { AuditHead } from "../audit_record.ts";
 import { DEFAULT_EVENTS_KEPT } from "../device_event_record.ts";
 import type { Store, StoreTransaction, TransactionOptions } from "../store.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { MIGRATIONS } from "./migrations.ts";
+import { SqliteAudit } from "./sqlite_audit.ts";
 import { SqliteDeviceEvents } from "./sqlite_device_events.ts";
 import { SqliteDevices } from "./sqlite_devices.ts";
 import { SqliteFacts } from "./sqlite_facts.ts";
 import { SqliteNodes } from "./sqlite_nodes.ts";
 import { SqlitePairing } from "./sqlite_pairing.ts";
+import { SqliteProgress } from "./sqlite_progress.ts";
 import { SqliteRequests } from "./sqlite_requests.ts";
-
-/** Deno's node:sqlite gives every failure this code and tells them apart by SQLite's own fixed texts alone. */
-function isSqliteError(cause: unknown): cause is Error {
-  return cause instanceof Error && "code" in cause && cause.code === "ERR_SQLITE_ERROR";
-}
-
-const READ_ONLY = /readonly database|unable to open database file/;
-const FULL = /database or disk is full/;
-const DAMAGED = /not a database|malformed/;
-const LOCKED = /database (table )?is locked/;
+import { WalSync } from "./wal_sync.ts";
 
 /** What SQLite reports, as a failure with its cure. */
 function storeFailure(path: string, cause: unknown): PalyraError {
   if (cause instanceof PalyraError) return cause;
-  const text = isSqliteError(cause) ? cause.message : "";
-  if (READ_ONLY.test(text)) {
-    return new PalyraError(
-      "state_read_only",
-      `The state database ${path} cannot be written. Check the owner and mode of its folder and that the file ` +
-        "system is not mounted read-only.",
-      { cause },
-    );
+  switch (sqliteFailureOf(cause)) {
+    case "read_only":
+      return new PalyraError(
+        "state_read_only",
+        `The state database ${path} cannot be written. Check the owner and mode of its folder and that the file ` +
+          "system is not mounted read-only.",
+        { cause },
+      );
+    case "full":
+      return new PalyraError("state_read_only", `No room is left for the state database ${path}. Free some space.`, {
+        cause,
+      });
+    case "damaged":
+      return new PalyraError(
+        "state_damaged",
+        `The state database ${path} is damaged. Stop the daemon, keep a copy of the file and restore a backup.`,
+        { cause },
+      );
+    case "locked":
+      return new PalyraError(
+        "state_in_use",
+        `Another program holds the state database ${path}. Stop it and try again.`,
+        { cause },
+      );
+    default:
+      return new PalyraError("internal", "The state database refused a transaction; the log has the cause.", { cause });
   }
-  if (FULL.test(text)) {
-    return new PalyraError("state_read_only", `No room is left for the state database ${path}. Free some space.`, {
-      cause,
-    });
-  }
-  if (DAMAGED.test(text)) {
-    return new PalyraError(
-      "state_damaged",
-      `The state database ${path} is damaged. Stop the daemon, keep a copy of the file and restore a backup.`,
-      { cause },
-    );
-  }
-  if (LOCKED.test(text)) {
-    return new PalyraError("state_in_use", `Another program holds the state database ${path}. Stop it and try again.`, {
-      cause,
-    });
-  }
-  return new PalyraError("internal", "The state database refused a transaction; the log has the cause.", { cause });
 }
 
 function versionOf(db: DatabaseSync): number {
@@ -102,20 +97,26 @@ export interface SqliteStoreOptions {
 
 /**
  * {@linkcode Store} in one SQLite file: write-ahead log, an fsync for each commit, commits grouped by turn of the event
- * loop (design section 5, "Store").
+ * loop (design section 5, "Store"). The fsync is the store's own ({@linkcode WalSync}): with `synchronous = FULL` SQLite
+ * would do the same to the same file, and let the whole process wait for the disk.
  */
 export class SqliteStore implements Store {
   readonly #db: DatabaseSync;
   readonly #tx: StoreTransaction;
   readonly #group: GroupCommit;
+  /** The write-ahead log, which is there as long as the database is open. */
+  readonly #wal: Deno.FsFile;
   readonly #path: string;
   readonly #events: SqliteDeviceEvents;
+  readonly #audit: SqliteAudit;
   readonly #eventListeners = new Set<(deviceId: DeviceId) => void>();
+  readonly #auditListeners = new Set<(head: AuditHead) => void>();
 
-  private constructor(db: DatabaseSync, path: string, eventsKept: number) {
+  private constructor(db: DatabaseSync, wal: Deno.FsFile, path: string, eventsKept: number) {
     this.#db = db;
     this.#path = path;
     this.#events = new SqliteDeviceEvents(db, eventsKept);
+    this.#audit = new SqliteAudit(db);
     this.#tx = {
       facts: new SqliteFacts(db),
       pairing: new SqlitePairing(db),
@@ -123,8 +124,19 @@ export class SqliteStore implements Store {
       events: this.#events,
       nodes: new SqliteNodes(db),
       requests: new SqliteRequests(db),
+      progress: new SqliteProgress(db),
+      audit: this.#audit,
     };
-    this.#group = new GroupCommit(db, (cause) => storeFailure(path, cause));
+    this.#wal = wal;
+    const sync = new WalSync(wal);
+    this.#group = new GroupCommit(db, {
+      onCommit: () => this.#audit.commit(this.#audit.current),
+      onCommitFailure: (cause) => {
+        this.#audit.rollBackTo(this.#audit.committed);
+        return storeFailure(path, cause);
+      },
+      sync: (works) => sync.sync(works),
+    });
   }
 
   /**
@@ -133,17 +145,22 @@ export class SqliteStore implements Store {
    */
   static open(path: string, { eventsKept = DEFAULT_EVENTS_KEPT }: SqliteStoreOptions = {}): SqliteStore {
     let db: DatabaseSync | undefined;
+    let wal: Deno.FsFile | undefined;
     try {
       // SQLite gives its log files the mode of the main file.
       Deno.openSync(path, { create: true, read: true, write: true, mode: 0o600 }).close();
       db = new DatabaseSync(path);
+      // Who reads the audit of a daemon that is not running may have the file to itself for a moment.
+      db.exec("PRAGMA busy_timeout = 1000");
       refuseNewerSchema(db, path);
-      db.exec(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 0",
-      );
+      db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
       migrate(db, path);
-      return new SqliteStore(db, path, eventsKept);
+      // From here on each commit is synced as in FULL, but by this process itself and not on its event loop.
+      db.exec("PRAGMA busy_timeout = 0; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; COMMIT");
+      wal = Deno.openSync(`${path}-wal`, { read: true, write: true });
+      return new SqliteStore(db, wal, path, eventsKept);
     } catch (cause) {
+      wal?.close();
       db?.close();
       throw storeFailure(path, stateError(cause, path));
     }
@@ -155,11 +172,16 @@ export class SqliteStore implements Store {
     { patienceMs = 0 }: TransactionOptions = {},
   ): Promise<T> {
     let appendedTo: readonly DeviceId[] = [];
+    let audited: AuditHead | undefined;
     const result = await this.#group.run(async () => {
+      const auditBefore = this.#audit.current;
       try {
-        return await work(this.#tx);
+        const done = await work(this.#tx);
+        if (this.#audit.current !== auditBefore) audited = this.#audit.current;
+        return done;
       } catch (cause) {
-        throw isSqliteError(cause) ? storeFailure(this.#path, cause) : cause;
+        this.#audit.rollBackTo(auditBefore);
+        throw sqliteFailureOf(cause) === undefined ? cause : storeFailure(this.#path, cause);
       } finally {
         // Works run one after the other, so this is what this one appended.
         appendedTo = this.#events.takeAppended();
@@ -167,6 +189,9 @@ export class SqliteStore implements Store {
     }, patienceMs);
     for (const deviceId of appendedTo) {
       for (const listener of [...this.#eventListeners]) listener(deviceId);
+    }
+    if (audited !== undefined) {
+      for (const listener of [...this.#auditListeners]) listener(audited);
     }
     return result;
   }
@@ -183,9 +208,18 @@ export class SqliteStore implements Store {
     };
   }
 
+  /** See {@linkcode Store.onAuditRecords}. */
+  onAuditRecords(listener: (head: AuditHead) => void): () => void {
+    this.#auditListeners.add(listener);
+    return () => {
+      this.#auditListeners.delete(listener);
+    };
+  }
+
   /** See {@linkcode Store.close}. */
   async close(): Promise<void> {
     await this.#group.close();
     this.#db.close();
+    this.#wal.close();
   }
 }

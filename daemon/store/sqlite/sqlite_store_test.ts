@@ -4,7 +4,10 @@ import { DatabaseSync } from "node:sqlite";
 import { newUlid } from "../../../identity/device_id.ts";
 import { PalyraError } from "../../../identity/palyra_error.ts";
 import { aCode, aDevice, NOW } from "../../testing/store_records.ts";
+import { auditContract } from "../audit_contract.ts";
 import { deviceEventContract, EVENTS_KEPT_UNDER_TEST } from "../device_event_contract.ts";
+import { historyContract } from "../history_contract.ts";
+import { requestContract } from "../request_contract.ts";
 import { storeContract, type StoreUnderTest } from "../store_contract.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { SqliteStore } from "./sqlite_store.ts";
@@ -20,6 +23,9 @@ async function underTest(): Promise<StoreUnderTest> {
 
 storeContract("SqliteStore", underTest);
 deviceEventContract("SqliteStore", underTest);
+requestContract("SqliteStore", underTest);
+historyContract("SqliteStore", underTest);
+auditContract("SqliteStore", underTest);
 
 async function inFolder(body: (path: string, folder: string) => Promise<void> | void): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -107,5 +113,45 @@ Deno.test("SqliteStore.transaction() rejects while the file is locked, keeps not
     } finally {
       other.close();
       await store.close();
+    }
+  }));
+
+Deno.test("SqliteStore.open() gives requests of an older schema what they did not have", () =>
+  inFolder(async (path) => {
+    const db = new DatabaseSync(path);
+    for (const sql of MIGRATIONS.slice(0, 2)) db.exec(sql);
+    db.exec("PRAGMA user_version = 2");
+    const requestId = newUlid();
+    db.prepare(`
+      INSERT INTO requests (request_id, device_id, capability, state, attempt, epoch, idempotent, input_json,
+        max_payload_bytes, deadline, requested_by, created_at, updated_at)
+      VALUES (?, ?, 'echo', 'queued', 0, 0, 1, x'31', 64, 1234, 'operator', 1, 1)`).run(requestId, newUlid());
+    db.close();
+    const store = SqliteStore.open(path);
+    try {
+      const request = await store.transaction((tx) => tx.requests.get(requestId));
+      assert.deepEqual([request?.priority, request?.onDisconnect, request?.ttlEndsAt], ["normal", undefined, 1234]);
+    } finally {
+      await store.close();
+    }
+  }));
+
+Deno.test("SqliteStore lists and deletes requests by an index, however many there are", () =>
+  inFolder(async (path) => {
+    const store = SqliteStore.open(path);
+    await store.close();
+    const db = new DatabaseSync(path, { readOnly: true });
+    const plan = (sql: string) => db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all().map(({ detail }) => String(detail));
+    const plans = [
+      plan("SELECT * FROM requests WHERE state = 'failed' AND error_code IS NOT NULL ORDER BY request_id DESC LIMIT 5"),
+      plan("SELECT * FROM requests WHERE device_id = 'x' AND true ORDER BY request_id DESC LIMIT 5"),
+      plan("SELECT * FROM requests WHERE completed_at IS NULL ORDER BY request_id"),
+      plan("SELECT * FROM requests WHERE device_id = 'x' AND idempotency_key = 'y'"),
+      plan("SELECT request_id FROM requests WHERE request_id < 'x' AND completed_at < 1 ORDER BY request_id LIMIT 5"),
+    ];
+    db.close();
+    for (const steps of plans) {
+      assert.match(steps.join("; "), /USING (COVERING )?INDEX|USING PRIMARY KEY/);
+      assert.doesNotMatch(steps.join("; "), /TEMP B-TREE/);
     }
   }));

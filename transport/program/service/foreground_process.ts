@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { PalyraError } from "../../../identity/palyra_error.ts";
 import { isProcessRunning, type ProcessMark } from "../process_mark.ts";
 import { type CommandLine, type CommandRunner, systemRunner } from "./command_runner.ts";
+import { stopProgram } from "./service_programs.ts";
 
 /** How long a program has to end in order, in milliseconds: three times what running work is given. */
 const STOP_TIMEOUT_MS = 30_000;
@@ -55,15 +56,27 @@ async function sendStop(mark: ProcessMark, runner: CommandRunner): Promise<void>
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied) throw othersProcess(mark, error);
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    const { code, stderr } = await runner.run(stopCommandOf(mark));
+    const { code, stderr } = await runner.run(stopCommandOf(mark)).catch((cause) => {
+      throw notSignalled(mark, cause);
+    });
     if (code !== 0) throw othersProcess(mark, stderr);
   }
 }
 
 function stopCommandOf({ pid }: ProcessMark): CommandLine {
-  return Deno.build.os === "windows"
-    ? { command: "taskkill", args: ["/PID", String(pid), "/F"] }
-    : { command: "kill", args: ["-TERM", String(pid)] };
+  const command = stopProgram(Deno.build.os);
+  return { command, args: Deno.build.os === "windows" ? ["/PID", String(pid), "/F"] : ["-TERM", String(pid)] };
+}
+
+/** A program that may start nothing, or a machine without that command; a shell has one of its own. */
+function notSignalled(mark: ProcessMark, cause: unknown): PalyraError {
+  const { command, args } = stopCommandOf(mark);
+  const byHand = Deno.build.os === "windows" ? `taskkill ${args.join(" ")}` : `kill ${mark.pid}`;
+  return new PalyraError(
+    "permission_missing",
+    `This program may signal no other process, nor could it start ${command} to do it: \`${byHand}\` stops it.`,
+    { cause },
+  );
 }
 
 function othersProcess({ pid }: ProcessMark, cause: unknown): PalyraError {

@@ -3,6 +3,7 @@ import { isProcessRunning, type ProcessMark } from "../process_mark.ts";
 import { StateLock } from "../state_lock.ts";
 import { testdataProgram } from "../testdata_program.ts";
 import { stopProcess } from "./foreground_process.ts";
+import { stopProgram } from "./service_programs.ts";
 
 const linux = { ignore: Deno.build.os !== "linux" };
 
@@ -43,17 +44,33 @@ Deno.test("stopProcess() gives up waiting when it is told to", linux, async () =
   await child.status;
 });
 
-Deno.test("stopProcess() needs no more than leave to start the system's command for it", linux, async () => {
+/** Has a process that holds the lock on a state folder stopped by a program with these permissions. */
+async function stopWith(flags: readonly string[]): Promise<{ code: number; stderr: string; signal: string | null }> {
   const folder = await Deno.makeTempDir();
   const holder = testdataProgram("hold_lock.ts", [folder], { stdout: "piped" }).spawn();
   const reader = holder.stdout.getReader();
   await reader.read();
   await reader.cancel();
-  const flags = ["--no-prompt", "--allow-read", "--allow-run=/usr/bin/kill,/bin/kill"];
   const args = [folder, String(holder.pid)];
-  const { code, stderr } = await testdataProgram("stop_process.ts", args, {}, flags).output();
-  assert.equal(code, 0, new TextDecoder().decode(stderr));
-  assert.equal((await holder.status).signal, "SIGTERM");
+  // Without a PATH, as whoever starts a package may have it.
+  const options = { clearEnv: true };
+  const { code, stderr } = await testdataProgram("stop_process.ts", args, options, ["--no-prompt", ...flags]).output();
+  if (code !== 0) holder.kill("SIGKILL");
+  const { signal } = await holder.status;
   StateLock.acquire(folder).release();
   await Deno.remove(folder, { recursive: true });
+  return { code, stderr: new TextDecoder().decode(stderr), signal };
+}
+
+Deno.test("stopProcess() needs no more than leave to start the system's command for it", linux, async () => {
+  const { code, stderr, signal } = await stopWith(["--allow-read", `--allow-run=${stopProgram("linux")}`]);
+  assert.equal(code, 0, stderr);
+  assert.equal(signal, "SIGTERM");
+});
+
+Deno.test("stopProcess() says how to stop it by hand when it may start nothing", linux, async () => {
+  const { code, stderr, signal } = await stopWith(["--allow-read"]);
+  assert.notEqual(code, 0);
+  assert.match(stderr, /`kill \d+` stops it/);
+  assert.equal(signal, "SIGKILL");
 });

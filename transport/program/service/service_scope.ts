@@ -37,12 +37,22 @@ export function managerForInstall(options: ScopeOptions, environment: Environmen
   return serviceManagerFor({ scope, environment, uid });
 }
 
-/** The managers in which a service may be installed already: the chosen one, or the user's and then the machine's. */
+/**
+ * The managers in which a service may be installed already: the chosen one, or the user's and then the machine's. One
+ * that was not asked for is left out where the environment does not tell where its services would be.
+ */
 export function managersToSearch(options: ScopeOptions, environment: EnvironmentReader): ServiceManager[] {
   const uid = userId();
   const scope = chosenScope(options);
-  const scopes: ServiceScope[] = scope === undefined ? ["user", "system"] : [scope];
-  return scopes.map((each) => serviceManagerFor({ scope: each, environment, uid }));
+  if (scope !== undefined) return [serviceManagerFor({ scope, environment, uid })];
+  return (["user", "system"] as const).flatMap((each) => {
+    try {
+      return [serviceManagerFor({ scope: each, environment, uid })];
+    } catch (error) {
+      if (error instanceof PalyraError && error.code === "invalid_config") return [];
+      throw error;
+    }
+  });
 }
 
 /** Undefined on Windows, and where Deno may not ask (`--allow-sys=uid`). */

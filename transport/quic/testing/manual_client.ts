@@ -7,19 +7,31 @@ import { type Host, type NativeConnection, quiche } from "../quiche_addon.ts";
 /** Where the client believes to be; the daemon never sees it. */
 const IMAGINED: Host = { host: "127.0.0.1", port: 1 };
 
+/** How a {@linkcode ManualClient} is unlike the project's own. */
+export interface ManualClientOptions {
+  /** A file that the secrets of TLS are written into, for packets that no library would make. */
+  readonly keyLog?: string;
+  /** How many connection ids it takes at once. Default: as many as the project's own. */
+  readonly maxIds?: number;
+}
+
 /** A client whose datagrams pass through the hands of a test, which may send them from anywhere, changed or twice. */
 export class ManualClient {
   readonly #native: NativeConnection;
   readonly #daemon: Host;
 
-  constructor(daemon: Host, identity: QuicIdentity) {
+  constructor(daemon: Host, identity: QuicIdentity, { keyLog, maxIds }: ManualClientOptions = {}) {
     this.#daemon = daemon;
     const config = nativeConfig(identity, DEFAULT_QUIC_LIMITS);
+    if (maxIds !== undefined) config.setActiveConnectionIdLimit(maxIds);
+    if (keyLog !== undefined) config.logKeys();
     this.#native = quiche().Connection.connect(DAEMON_SERVER_NAME, newConnectionId(), IMAGINED, daemon, config);
+    if (keyLog !== undefined) this.#native.setKeylog(keyLog);
   }
 
-  /** What it would send now. */
+  /** What it would send now, its timers included. */
   produce(): Uint8Array[] {
+    if (this.#native.timeout() === 0) this.#native.onTimeout();
     const datagrams: Uint8Array[] = [];
     for (;;) {
       const buffer = new Uint8Array(MAX_SENT_DATAGRAM_BYTES);
@@ -43,8 +55,28 @@ export class ManualClient {
 
   /** A packet that the daemon has to acknowledge. */
   ping(): Uint8Array {
-    this.#native.sendAckEliciting();
+    this.elicit();
     return this.produceOne();
+  }
+
+  /** The next packet has to be acknowledged; it is made when congestion control lets it. */
+  elicit(): void {
+    this.#native.sendAckEliciting();
+  }
+
+  /** Writes on a stream; a number that was not used before opens one. */
+  write(streamId: number, bytes: Uint8Array): void {
+    this.#native.streamSend(streamId, bytes, false);
+  }
+
+  /** Reads what has come on a stream; returns how much that was, in bytes. */
+  read(streamId: number): number {
+    const into = new Uint8Array(65_536);
+    for (let total = 0;;) {
+      const received = this.#native.streamReadable(streamId) ? this.#native.streamRecv(streamId, into) : null;
+      if (received === null) return total;
+      total += received[0];
+    }
   }
 
   /** Gives up; what it says at its end is produced next. */
@@ -52,7 +84,7 @@ export class ManualClient {
     this.#native.close(false, 0, new Uint8Array());
   }
 
-  /** The connection id that the daemon has chosen. */
+  /** The connection id by which it addresses the daemon now; at first the one that the daemon has chosen. */
   get daemonId(): Uint8Array {
     return new Uint8Array(this.#native.destinationId());
   }

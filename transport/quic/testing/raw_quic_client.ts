@@ -2,8 +2,9 @@ import { setImmediate } from "node:timers";
 import { DAEMON_SERVER_NAME } from "../../client_tls_material.ts";
 import { newConnectionId } from "../connection_id.ts";
 import { nativeConfig, type QuicIdentity } from "../native_config.ts";
+import type { QuicClose } from "../quic_close.ts";
 import { APPLICATION_CODE } from "../quic_code.ts";
-import { type QuicClose, QuicConnection, type QuicConnectionEvents } from "../quic_connection.ts";
+import { QuicConnection, type QuicConnectionEvents } from "../quic_connection.ts";
 import { QuicEndpoint } from "../quic_endpoint.ts";
 import type { QuicStream } from "../quic_stream.ts";
 import { quicLimits, type QuicTransportLimits } from "../quic_transport_limits.ts";
@@ -39,6 +40,7 @@ export class RawQuicClient implements QuicConnectionEvents, AsyncDisposable {
       side: "client",
       id: id.toHex(),
       remote: address,
+      resetTokenOf: undefined,
       host: this.#endpoint,
       limits: settled,
       events: this,

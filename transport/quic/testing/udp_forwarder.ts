@@ -7,14 +7,15 @@ export class UdpForwarder implements AsyncDisposable {
   readonly #inner: UdpSocket;
   #outer: UdpSocket;
   #client: Host | undefined;
-  #open = true;
+  #opensIn = true;
+  #opensOut = true;
   readonly #old: Promise<void>[] = [];
 
   private constructor(target: Host) {
     this.#target = target;
     this.#inner = UdpSocket.bind("127.0.0.1", 0, (datagram, from) => {
       this.#client = from;
-      if (this.#open) pass(this.#outer, datagram, this.#target);
+      if (this.#opensOut) pass(this.#outer, datagram, this.#target);
     });
     this.#outer = this.#bindOuter();
   }
@@ -39,6 +40,11 @@ export class UdpForwarder implements AsyncDisposable {
     return this.#client;
   }
 
+  /** Gives the client a datagram that the daemon has not sent. */
+  forge(datagram: Uint8Array): void {
+    pass(this.#inner, datagram, this.clientAddress);
+  }
+
   /** From now on the daemon sees another port. */
   rebind(): void {
     const old = this.#outer;
@@ -53,7 +59,17 @@ export class UdpForwarder implements AsyncDisposable {
 
   /** Drops everything from now on, both ways. */
   block(): void {
-    this.#open = false;
+    this.#opensIn = this.#opensOut = false;
+  }
+
+  /** Drops what comes to the client from now on. */
+  deafen(): void {
+    this.#opensIn = false;
+  }
+
+  /** Drops nothing any more. */
+  open(): void {
+    this.#opensIn = this.#opensOut = true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -62,7 +78,7 @@ export class UdpForwarder implements AsyncDisposable {
 
   #bindOuter(): UdpSocket {
     return UdpSocket.bind("127.0.0.1", 0, (datagram) => {
-      if (this.#open && this.#client !== undefined) pass(this.#inner, datagram, this.#client);
+      if (this.#opensIn && this.#client !== undefined) pass(this.#inner, datagram, this.#client);
     });
   }
 }

@@ -1,0 +1,46 @@
+import { getLogger } from "@logtape/logtape";
+import { PalyraError } from "../../../identity/palyra_error.ts";
+import type { Check, CheckResult } from "./check.ts";
+import { failed, type Finding, findingOf } from "./finding.ts";
+
+const logger = getLogger(["palyra", "program", "doctor"]);
+
+/**
+ * Runs checks side by side; the results are in the order of the checks. One that has not ended when `signal` aborts
+ * counts as failed. Never rejects.
+ */
+export async function runChecks(checks: readonly Check[], signal: AbortSignal): Promise<CheckResult[]> {
+  return await Promise.all(checks.map(async (check) => {
+    const { name, subject } = check;
+    return { name, ...(subject !== undefined && { subject }), finding: await findingUntil(check, signal) };
+  }));
+}
+
+async function findingUntil(check: Check, signal: AbortSignal): Promise<Finding> {
+  const { promise: over, resolve } = Promise.withResolvers<Finding>();
+  const giveUp = () =>
+    resolve(
+      failed(
+        "deadline_exceeded",
+        "The check did not end in time.",
+        "Run it again when the machine and its disk are less busy.",
+      ),
+    );
+  signal.addEventListener("abort", giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  try {
+    return await Promise.race([examine(check), over]);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
+async function examine(check: Check): Promise<Finding> {
+  try {
+    return await check.examine();
+  } catch (thrown) {
+    const error = PalyraError.from(thrown);
+    if (error.code === "internal") logger.error("The check {name} did not work.", { name: check.name, error });
+    return findingOf("failed", error);
+  }
+}
