@@ -18,6 +18,14 @@ const REFUSALS: ReadonlySet<string> = new Set<ReasonCode>([
   "state_damaged",
 ]);
 
+/** The node's clock may tell the deadline a moment before the daemon's: it is the same end. */
+const DEADLINE_PASSED: ReasonCode = "deadline_exceeded";
+
+function stateOf(errorCode: string): RequestState {
+  if (errorCode === DEADLINE_PASSED) return "timed_out";
+  return REFUSALS.has(errorCode) ? "rejected" : "failed";
+}
+
 /** How a node's result ends a request; `outputError` tells what the capability's own schema says of the output. */
 export function endOf(
   record: CapabilityRequestRecord,
@@ -25,7 +33,7 @@ export function endOf(
   outputError: (outputJson: Uint8Array) => string | undefined = () => undefined,
 ): { state: RequestState; changes: Partial<CapabilityRequestRecord> } {
   if (!result.success) {
-    const state = REFUSALS.has(result.errorCode) ? "rejected" : "failed";
+    const state = stateOf(result.errorCode);
     return { state, changes: { errorCode: result.errorCode, error: result.error } };
   }
   if (result.outputJson.length > record.maxPayloadBytes) {
