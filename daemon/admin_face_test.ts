@@ -181,6 +181,7 @@ Deno.test("AdminFace.listDevices() has the newest eight certificates of each dev
       issuedAt: unixMs(number),
       expiresAt: unixMs(number + 1),
       pem: "",
+      caFingerprint: first.identityFingerprint,
     });
   }
   const all = bench.admin.listDevices(ListDevicesRequest.create());

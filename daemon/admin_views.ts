@@ -76,6 +76,8 @@ export function deviceView(device: DeviceRecord, devices: DeviceRegistry, runtim
     issuedAtUnixMs: certificate.issuedAt,
     expiresAtUnixMs: certificate.expiresAt,
     revoked: certificate.revokedAt !== undefined,
+    revokedReason: certificate.revokedReason ?? "",
+    caFingerprint: certificate.caFingerprint,
   }));
   return {
     deviceId: device.deviceId,
@@ -91,6 +93,13 @@ export function deviceView(device: DeviceRecord, devices: DeviceRegistry, runtim
     revokedAtUnixMs: device.revokedAt ?? 0,
     revokedReason: device.revokedReason ?? "",
     connected: runtime.connection(device.deviceId) !== undefined,
+    pendingCapabilities: [],
+    deniedCapabilities: [...device.deniedCapabilities],
+    recoveryAllowed: device.recoveryAllowed,
+    recoveryCount: device.recoveryCount,
+    recoveries: [],
+    recoveryAlarm: device.recoveryAlarm ?? "",
+    rotationPending: device.rotationAskedAt !== undefined,
   };
 }
 

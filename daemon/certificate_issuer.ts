@@ -78,6 +78,7 @@ export class CertificateIssuer {
       issuedAt: issued.issuedAt,
       expiresAt: issued.expiresAt,
       pem: issued.certificatePem,
+      caFingerprint: issued.caFingerprint,
     };
     await store.transaction(async (tx) => {
       const stored = await tx.devices.get(deviceId);

@@ -22,6 +22,9 @@ function aDevice(): DeviceRecord {
     publicKey,
     identityFingerprint: fingerprintOf(publicKey),
     grantedCapabilities: [],
+    deniedCapabilities: [],
+    recoveryAllowed: true,
+    recoveryCount: 0,
     pairedAt: NOW,
     approvedBy: "operator",
   };
@@ -38,6 +41,7 @@ function certificateOf(
     issuedAt: NOW,
     expiresAt: unixMs(NOW + 60_000),
     pem: "",
+    caFingerprint: fingerprintOf(new Uint8Array()),
     ...changes,
   };
 }

@@ -82,6 +82,10 @@ export function addNodeRpcServices(server: Server, connections: ConnectionContro
     throw new PalyraError("wrong_listener", "Pairing is served by the enrolment listener (by default port 7445).");
   });
 
+  const unsupported = byOperator<unknown, never>(() => {
+    throw new PalyraError("unsupported", "This daemon does not serve this call yet.");
+  });
+
   const node: NodeServiceServer = {
     beginPairingSession: elsewhere,
     completePairingSession: elsewhere,
@@ -90,6 +94,8 @@ export function addNodeRpcServices(server: Server, connections: ConnectionContro
     watchPairingRequest: serverStreamHandler(authorize, async function* () {
       await Promise.reject(new PalyraError("wrong_listener", "Pairing is served by the enrolment listener."));
     }),
+    beginDeviceRecovery: elsewhere,
+    completeDeviceRecovery: elsewhere,
     rotateDeviceCertificate: byDevice((request, peer) => nodeRpc.rotateDeviceCertificate(request, peer)),
     revokeDevicePairing: byDevice((request, peer) => nodeRpc.revokeDevicePairing(request, peer)),
     registerNode: byDevice((request, peer) => nodeRpc.registerNode(request, peer)),
@@ -107,6 +113,15 @@ export function addNodeRpcServices(server: Server, connections: ConnectionContro
     getDevice: byOperator(({ deviceId }) => admin.getDevice(deviceId)),
     revokeDevice: byOperator(({ deviceId, reason }, operator) => admin.revokeDevice(deviceId, reason, operator)),
     removeDevice: byOperator(({ deviceId, reason }, operator) => admin.removeDevice(deviceId, reason, operator)),
+    rotateDevice: unsupported,
+    revokeCertificate: unsupported,
+    setDeviceRecovery: unsupported,
+    setCapabilityGrant: unsupported,
+    getAuthority: unsupported,
+    beginAuthorityRotation: unsupported,
+    completeAuthorityRotation: unsupported,
+    abortAuthorityRotation: unsupported,
+    getRevocationList: unsupported,
     listNodes: byOperator((request) => admin.listNodes(request)),
     getNode: byOperator(({ deviceId }) => admin.getNode(deviceId)),
     readEvents: streamByOperator((request, signal) => adminEvents.readEvents(request, signal)),
@@ -138,6 +153,8 @@ export function addEnrolmentServices(server: Server, enrolment: EnrolmentFace, h
     ),
     getPairingRequestStatus: openUnaryHandler((request) => enrolment.status(request)),
     watchPairingRequest: openServerStreamHandler((request, { signal }) => enrolment.watch(request, signal)),
+    beginDeviceRecovery: elsewhere,
+    completeDeviceRecovery: elsewhere,
     rotateDeviceCertificate: elsewhere,
     revokeDevicePairing: elsewhere,
     registerNode: elsewhere,

@@ -25,6 +25,7 @@ Deno.test("HistoryRetention deletes what is older than it is kept, in batches, a
     issuedAt: unixMs(clock() - 40 * DAY_MS),
     expiresAt: unixMs(clock() - 39 * DAY_MS),
     pem: "pem",
+    caFingerprint: fingerprintOf(new Uint8Array()),
   };
   const valid = { ...expired, fingerprint: fingerprintOf(new Uint8Array([2])), expiresAt: unixMs(clock() + DAY_MS) };
   await store.transaction(async (tx) => {

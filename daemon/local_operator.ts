@@ -53,6 +53,9 @@ export async function admitLocalOperator(options: LocalOperatorOptions, tlsKey: 
     publicKey: new Uint8Array(),
     identityFingerprint: fingerprintOf(tlsKey.publicKey),
     grantedCapabilities: [],
+    deniedCapabilities: [],
+    recoveryAllowed: true,
+    recoveryCount: 0,
     pairedAt: clock(),
     approvedBy: DAEMON_ACTOR,
   };

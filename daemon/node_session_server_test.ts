@@ -104,6 +104,9 @@ class Bench implements AsyncDisposable {
       publicKey: new Uint8Array(32),
       identityFingerprint: bench.peer.fingerprint,
       grantedCapabilities: ["echo"],
+      deniedCapabilities: [],
+      recoveryAllowed: true,
+      recoveryCount: 0,
       pairedAt: systemClock(),
       approvedBy: "operator",
     };
@@ -115,6 +118,7 @@ class Bench implements AsyncDisposable {
       issuedAt: systemClock(),
       expiresAt: unixMs(systemClock() + 3_600_000),
       pem: "",
+      caFingerprint: fingerprintOf(new Uint8Array()),
     });
     return bench;
   }

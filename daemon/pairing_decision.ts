@@ -74,6 +74,9 @@ export function deviceOf(request: PairingRequestRecord, now: UnixMs): DeviceReco
     publicKey: request.devicePublicKey,
     identityFingerprint: request.identityFingerprint,
     grantedCapabilities: request.requestedCapabilities,
+    deniedCapabilities: [],
+    recoveryAllowed: true,
+    recoveryCount: 0,
     pairedAt: now,
     approvedBy: request.decidedBy ?? "",
   };

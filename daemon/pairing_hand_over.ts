@@ -127,6 +127,7 @@ async function complete(
     issuedAt: issued.issuedAt,
     expiresAt: issued.expiresAt,
     pem: issued.certificatePem,
+    caFingerprint: issued.caFingerprint,
   };
   const completed: PairingRequestRecord = {
     ...request,

@@ -192,6 +192,7 @@ export class CertificateAuthority {
       serialHex: serialNumber,
       issuedAt,
       expiresAt: unixMs(notAfter.getTime()),
+      caFingerprint: this.fingerprint,
     };
   }
 }

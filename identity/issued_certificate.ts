@@ -11,6 +11,8 @@ export interface IssuedCertificateFacts {
   readonly issuedAt: UnixMs;
   /** The certificate's `notAfter`. */
   readonly expiresAt: UnixMs;
+  /** SHA-256 of the DER of the CA's own certificate. */
+  readonly caFingerprint: Fingerprint;
 }
 
 /** A certificate that the CA has made. */
@@ -22,6 +24,7 @@ export class IssuedCertificate implements IssuedCertificateFacts {
   readonly serialHex: string;
   readonly issuedAt: UnixMs;
   readonly expiresAt: UnixMs;
+  readonly caFingerprint: Fingerprint;
 
   constructor(facts: IssuedCertificateFacts) {
     this.certificateDer = facts.certificateDer;
@@ -30,6 +33,7 @@ export class IssuedCertificate implements IssuedCertificateFacts {
     this.serialHex = facts.serialHex;
     this.issuedAt = facts.issuedAt;
     this.expiresAt = facts.expiresAt;
+    this.caFingerprint = facts.caFingerprint;
   }
 }
 

@@ -123,6 +123,7 @@ export class SessionWorker {
         instanceId: self.instanceId,
         journalId: desk.journalId,
         interrupted: desk.interrupted.map(attemptRef),
+        trustedCaFingerprints: [],
       },
     });
   }

@@ -15,6 +15,16 @@ export interface DeviceRecord {
   readonly identityFingerprint: Fingerprint;
   /** Fixed when the pairing was approved (design section 3). */
   readonly grantedCapabilities: readonly string[];
+  /** Never run, whatever was granted. */
+  readonly deniedCapabilities: readonly string[];
+  /** Whether it may come back by its device key when its certificate is of no use any more. */
+  readonly recoveryAllowed: boolean;
+  /** How often it did. */
+  readonly recoveryCount: number;
+  /** Why somebody else may have a copy of its key; until an operator has seen to it. */
+  readonly recoveryAlarm?: string;
+  /** When an operator asked for a new certificate that has not come yet. */
+  readonly rotationAskedAt?: UnixMs;
   readonly pairedAt: UnixMs;
   readonly approvedBy: string;
   readonly revokedAt?: UnixMs;
@@ -28,6 +38,10 @@ export interface CertificateRecord {
   readonly issuedAt: UnixMs;
   readonly expiresAt: UnixMs;
   readonly pem: string;
+  /** Of the CA that issued it. */
+  readonly caFingerprint: Fingerprint;
+  /** When its device first came with it; until then the ones before it stay valid. */
+  readonly firstUsedAt?: UnixMs;
   readonly revokedAt?: UnixMs;
   readonly revokedReason?: string;
 }

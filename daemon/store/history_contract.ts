@@ -67,6 +67,7 @@ export function historyContract(driver: string, setUp: () => Promise<StoreUnderT
       issuedAt: NOW,
       expiresAt,
       pem: "pem",
+      caFingerprint: fingerprintOf(new Uint8Array()),
     });
     const old = [1, 2, 3].map((at) => certificate(one, later(at)));
     const valid = certificate(one, later(1_000));

@@ -36,6 +36,7 @@ export function storeContract(driver: string, setUp: () => Promise<StoreUnderTes
       issuedAt: NOW,
       expiresAt: unixMs(NOW + 1),
       pem: "pem",
+      caFingerprint: fingerprintOf(new Uint8Array()),
     };
     const node = aNode(device);
     const request = aRequest(device, { idempotencyKey: "key-1" });
@@ -214,6 +215,7 @@ export function storeContract(driver: string, setUp: () => Promise<StoreUnderTes
       issuedAt: NOW,
       expiresAt: unixMs(NOW + number * 1_000),
       pem: "pem",
+      caFingerprint: fingerprintOf(new Uint8Array()),
     }));
     const [, second] = certificates;
     assert.ok(second);
@@ -238,6 +240,7 @@ export function storeContract(driver: string, setUp: () => Promise<StoreUnderTes
       issuedAt: NOW,
       expiresAt: unixMs(NOW + 1),
       pem: "pem",
+      caFingerprint: fingerprintOf(new Uint8Array()),
     });
     await store.transaction(async (tx) => {
       await tx.devices.put(first);

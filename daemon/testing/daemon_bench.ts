@@ -78,6 +78,7 @@ export class DaemonBench implements AsyncDisposable {
       issuedAt: pairedAt,
       expiresAt: pairedAt,
       pem: "",
+      caFingerprint: identityFingerprint,
     };
     return { device, certificate };
   }

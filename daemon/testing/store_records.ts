@@ -21,6 +21,9 @@ export function aDevice(): DeviceRecord {
     publicKey,
     identityFingerprint: fingerprintOf(publicKey),
     grantedCapabilities: ["echo", "system.health"],
+    deniedCapabilities: [],
+    recoveryAllowed: true,
+    recoveryCount: 0,
     pairedAt: NOW,
     approvedBy: "operator",
   };

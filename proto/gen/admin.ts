@@ -133,6 +133,27 @@ export interface DeviceView {
   revokedAtUnixMs: number;
   revokedReason: string;
   connected: boolean;
+  /** Declared by the node, neither granted nor denied: `SetCapabilityGrant` decides. */
+  pendingCapabilities: string[];
+  /** Never run, whatever was granted. */
+  deniedCapabilities: string[];
+  /** The device may come back by itself after its certificate has expired. */
+  recoveryAllowed: boolean;
+  /** How often it did. */
+  recoveryCount: number;
+  /** The newest recoveries, newest last; at most eight. Empty in a list. */
+  recoveries: RecoveryView[];
+  /** Somebody else may have a copy of the device's key: why it is thought so. Empty when there is no alarm. */
+  recoveryAlarm: string;
+  /** The operator has asked for a new certificate, and it has not come yet. */
+  rotationPending: boolean;
+}
+
+export interface RecoveryView {
+  atUnixMs: number;
+  remoteAddress: string;
+  /** Of the certificate that it brought. */
+  fingerprint: string;
 }
 
 export interface CertificateView {
@@ -140,6 +161,105 @@ export interface CertificateView {
   issuedAtUnixMs: number;
   expiresAtUnixMs: number;
   revoked: boolean;
+  revokedReason: string;
+  /** Of the CA that issued it. */
+  caFingerprint: string;
+}
+
+export interface RotateDeviceRequest {
+  /** Device id, or an unambiguous device name; case does not matter. */
+  deviceId: string;
+}
+
+export interface RotateDeviceResponse {
+  deviceId: string;
+  /** The device is connected and was asked; false: it is asked when it connects. */
+  asked: boolean;
+}
+
+export interface RevokeCertificateRequest {
+  /** SHA-256 of the certificate, in hex. */
+  fingerprint: string;
+  reason: string;
+}
+
+export interface SetDeviceRecoveryRequest {
+  deviceId: string;
+  /** Absent leaves it as it is. */
+  allowed?:
+    | boolean
+    | undefined;
+  /** Ends an alarm. */
+  acknowledgeAlarm: boolean;
+}
+
+export interface SetCapabilityGrantRequest {
+  deviceId: string;
+  /** Names to grant; a name that was denied is denied no more. */
+  grant: string[];
+  /** Names to deny; a name that was granted is granted no more. */
+  deny: string[];
+}
+
+export interface GetAuthorityRequest {
+}
+
+export interface AuthorityView {
+  /** The CAs that count, newest last. */
+  authorities: AuthorityCertificateView[];
+  /** `stable`, `introducing` (between the two steps) or `retiring` (after the second). */
+  phase: string;
+  /** Devices that are paired, in the order of their ids; how far each has come with the rotation. Empty when `stable`. */
+  progress: AuthorityProgressView[];
+  /** Not all of them fitted. */
+  cut: boolean;
+  serverCertificateExpiresAtUnixMs: number;
+  serverCertificateFingerprint: string;
+}
+
+export interface AuthorityCertificateView {
+  fingerprint: string;
+  certificatePem: string;
+  /** `next`, `current` or `retiring`. */
+  role: string;
+  createdAtUnixMs: number;
+  expiresAtUnixMs: number;
+  /** Client certificates of paired devices that it issued and that are valid. */
+  validCertificates: number;
+}
+
+export interface AuthorityProgressView {
+  deviceId: string;
+  deviceName: string;
+  connected: boolean;
+  /** The device has said that it trusts the newest CA. */
+  trustsNewest: boolean;
+  /** It has used a certificate of the newest CA. */
+  hasNewestCertificate: boolean;
+}
+
+export interface BeginAuthorityRotationRequest {
+}
+
+export interface CompleteAuthorityRotationRequest {
+  /** Go on although connected devices do not trust the new CA yet; they come back by recovery. */
+  force: boolean;
+}
+
+export interface AbortAuthorityRotationRequest {
+}
+
+export interface GetRevocationListRequest {
+}
+
+export interface GetRevocationListResponse {
+  lists: RevocationListView[];
+}
+
+export interface RevocationListView {
+  caFingerprint: string;
+  pem: string;
+  entries: number;
 }
 
 export interface ListDevicesRequest {
@@ -1388,6 +1508,13 @@ function createBaseDeviceView(): DeviceView {
     revokedAtUnixMs: 0,
     revokedReason: "",
     connected: false,
+    pendingCapabilities: [],
+    deniedCapabilities: [],
+    recoveryAllowed: false,
+    recoveryCount: 0,
+    recoveries: [],
+    recoveryAlarm: "",
+    rotationPending: false,
   };
 }
 
@@ -1431,6 +1558,27 @@ export const DeviceView: MessageFns<DeviceView> = {
     }
     if (message.connected !== false) {
       writer.uint32(104).bool(message.connected);
+    }
+    for (const v of message.pendingCapabilities) {
+      writer.uint32(114).string(v!);
+    }
+    for (const v of message.deniedCapabilities) {
+      writer.uint32(122).string(v!);
+    }
+    if (message.recoveryAllowed !== false) {
+      writer.uint32(128).bool(message.recoveryAllowed);
+    }
+    if (message.recoveryCount !== 0) {
+      writer.uint32(136).uint32(message.recoveryCount);
+    }
+    for (const v of message.recoveries) {
+      RecoveryView.encode(v!, writer.uint32(146).fork()).join();
+    }
+    if (message.recoveryAlarm !== "") {
+      writer.uint32(154).string(message.recoveryAlarm);
+    }
+    if (message.rotationPending !== false) {
+      writer.uint32(160).bool(message.rotationPending);
     }
     return writer;
   },
@@ -1552,6 +1700,62 @@ export const DeviceView: MessageFns<DeviceView> = {
             message.connected = reader.bool();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.pendingCapabilities.push(reader.string());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.deniedCapabilities.push(reader.string());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.recoveryAllowed = reader.bool();
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.recoveryCount = reader.uint32();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.recoveries.push(RecoveryView.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.recoveryAlarm = reader.string();
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.rotationPending = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1582,12 +1786,105 @@ export const DeviceView: MessageFns<DeviceView> = {
     message.revokedAtUnixMs = object.revokedAtUnixMs ?? 0;
     message.revokedReason = object.revokedReason ?? "";
     message.connected = object.connected ?? false;
+    message.pendingCapabilities = object.pendingCapabilities?.map((e) => e) || [];
+    message.deniedCapabilities = object.deniedCapabilities?.map((e) => e) || [];
+    message.recoveryAllowed = object.recoveryAllowed ?? false;
+    message.recoveryCount = object.recoveryCount ?? 0;
+    message.recoveries = object.recoveries?.map((e) => RecoveryView.fromPartial(e)) || [];
+    message.recoveryAlarm = object.recoveryAlarm ?? "";
+    message.rotationPending = object.rotationPending ?? false;
+    return message;
+  },
+};
+
+function createBaseRecoveryView(): RecoveryView {
+  return { atUnixMs: 0, remoteAddress: "", fingerprint: "" };
+}
+
+export const RecoveryView: MessageFns<RecoveryView> = {
+  encode(message: RecoveryView, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.atUnixMs !== 0) {
+      writer.uint32(8).uint64(message.atUnixMs);
+    }
+    if (message.remoteAddress !== "") {
+      writer.uint32(18).string(message.remoteAddress);
+    }
+    if (message.fingerprint !== "") {
+      writer.uint32(26).string(message.fingerprint);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecoveryView {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecoveryView();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.atUnixMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.remoteAddress = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.fingerprint = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RecoveryView>): RecoveryView {
+    return RecoveryView.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RecoveryView>): RecoveryView {
+    const message = createBaseRecoveryView();
+    message.atUnixMs = object.atUnixMs ?? 0;
+    message.remoteAddress = object.remoteAddress ?? "";
+    message.fingerprint = object.fingerprint ?? "";
     return message;
   },
 };
 
 function createBaseCertificateView(): CertificateView {
-  return { fingerprint: "", issuedAtUnixMs: 0, expiresAtUnixMs: 0, revoked: false };
+  return {
+    fingerprint: "",
+    issuedAtUnixMs: 0,
+    expiresAtUnixMs: 0,
+    revoked: false,
+    revokedReason: "",
+    caFingerprint: "",
+  };
 }
 
 export const CertificateView: MessageFns<CertificateView> = {
@@ -1603,6 +1900,12 @@ export const CertificateView: MessageFns<CertificateView> = {
     }
     if (message.revoked !== false) {
       writer.uint32(32).bool(message.revoked);
+    }
+    if (message.revokedReason !== "") {
+      writer.uint32(42).string(message.revokedReason);
+    }
+    if (message.caFingerprint !== "") {
+      writer.uint32(50).string(message.caFingerprint);
     }
     return writer;
   },
@@ -1652,6 +1955,22 @@ export const CertificateView: MessageFns<CertificateView> = {
             message.revoked = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.revokedReason = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.caFingerprint = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1673,6 +1992,1063 @@ export const CertificateView: MessageFns<CertificateView> = {
     message.issuedAtUnixMs = object.issuedAtUnixMs ?? 0;
     message.expiresAtUnixMs = object.expiresAtUnixMs ?? 0;
     message.revoked = object.revoked ?? false;
+    message.revokedReason = object.revokedReason ?? "";
+    message.caFingerprint = object.caFingerprint ?? "";
+    return message;
+  },
+};
+
+function createBaseRotateDeviceRequest(): RotateDeviceRequest {
+  return { deviceId: "" };
+}
+
+export const RotateDeviceRequest: MessageFns<RotateDeviceRequest> = {
+  encode(message: RotateDeviceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateDeviceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateDeviceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RotateDeviceRequest>): RotateDeviceRequest {
+    return RotateDeviceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RotateDeviceRequest>): RotateDeviceRequest {
+    const message = createBaseRotateDeviceRequest();
+    message.deviceId = object.deviceId ?? "";
+    return message;
+  },
+};
+
+function createBaseRotateDeviceResponse(): RotateDeviceResponse {
+  return { deviceId: "", asked: false };
+}
+
+export const RotateDeviceResponse: MessageFns<RotateDeviceResponse> = {
+  encode(message: RotateDeviceResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    if (message.asked !== false) {
+      writer.uint32(16).bool(message.asked);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateDeviceResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateDeviceResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.asked = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RotateDeviceResponse>): RotateDeviceResponse {
+    return RotateDeviceResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RotateDeviceResponse>): RotateDeviceResponse {
+    const message = createBaseRotateDeviceResponse();
+    message.deviceId = object.deviceId ?? "";
+    message.asked = object.asked ?? false;
+    return message;
+  },
+};
+
+function createBaseRevokeCertificateRequest(): RevokeCertificateRequest {
+  return { fingerprint: "", reason: "" };
+}
+
+export const RevokeCertificateRequest: MessageFns<RevokeCertificateRequest> = {
+  encode(message: RevokeCertificateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fingerprint !== "") {
+      writer.uint32(10).string(message.fingerprint);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeCertificateRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeCertificateRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.fingerprint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RevokeCertificateRequest>): RevokeCertificateRequest {
+    return RevokeCertificateRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RevokeCertificateRequest>): RevokeCertificateRequest {
+    const message = createBaseRevokeCertificateRequest();
+    message.fingerprint = object.fingerprint ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseSetDeviceRecoveryRequest(): SetDeviceRecoveryRequest {
+  return { deviceId: "", allowed: undefined, acknowledgeAlarm: false };
+}
+
+export const SetDeviceRecoveryRequest: MessageFns<SetDeviceRecoveryRequest> = {
+  encode(message: SetDeviceRecoveryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    if (message.allowed !== undefined) {
+      writer.uint32(16).bool(message.allowed);
+    }
+    if (message.acknowledgeAlarm !== false) {
+      writer.uint32(24).bool(message.acknowledgeAlarm);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetDeviceRecoveryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetDeviceRecoveryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.allowed = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.acknowledgeAlarm = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SetDeviceRecoveryRequest>): SetDeviceRecoveryRequest {
+    return SetDeviceRecoveryRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetDeviceRecoveryRequest>): SetDeviceRecoveryRequest {
+    const message = createBaseSetDeviceRecoveryRequest();
+    message.deviceId = object.deviceId ?? "";
+    message.allowed = object.allowed ?? undefined;
+    message.acknowledgeAlarm = object.acknowledgeAlarm ?? false;
+    return message;
+  },
+};
+
+function createBaseSetCapabilityGrantRequest(): SetCapabilityGrantRequest {
+  return { deviceId: "", grant: [], deny: [] };
+}
+
+export const SetCapabilityGrantRequest: MessageFns<SetCapabilityGrantRequest> = {
+  encode(message: SetCapabilityGrantRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    for (const v of message.grant) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.deny) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetCapabilityGrantRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetCapabilityGrantRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.grant.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.deny.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SetCapabilityGrantRequest>): SetCapabilityGrantRequest {
+    return SetCapabilityGrantRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetCapabilityGrantRequest>): SetCapabilityGrantRequest {
+    const message = createBaseSetCapabilityGrantRequest();
+    message.deviceId = object.deviceId ?? "";
+    message.grant = object.grant?.map((e) => e) || [];
+    message.deny = object.deny?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseGetAuthorityRequest(): GetAuthorityRequest {
+  return {};
+}
+
+export const GetAuthorityRequest: MessageFns<GetAuthorityRequest> = {
+  encode(_: GetAuthorityRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetAuthorityRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetAuthorityRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetAuthorityRequest>): GetAuthorityRequest {
+    return GetAuthorityRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<GetAuthorityRequest>): GetAuthorityRequest {
+    const message = createBaseGetAuthorityRequest();
+    return message;
+  },
+};
+
+function createBaseAuthorityView(): AuthorityView {
+  return {
+    authorities: [],
+    phase: "",
+    progress: [],
+    cut: false,
+    serverCertificateExpiresAtUnixMs: 0,
+    serverCertificateFingerprint: "",
+  };
+}
+
+export const AuthorityView: MessageFns<AuthorityView> = {
+  encode(message: AuthorityView, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.authorities) {
+      AuthorityCertificateView.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.phase !== "") {
+      writer.uint32(18).string(message.phase);
+    }
+    for (const v of message.progress) {
+      AuthorityProgressView.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.cut !== false) {
+      writer.uint32(32).bool(message.cut);
+    }
+    if (message.serverCertificateExpiresAtUnixMs !== 0) {
+      writer.uint32(40).uint64(message.serverCertificateExpiresAtUnixMs);
+    }
+    if (message.serverCertificateFingerprint !== "") {
+      writer.uint32(50).string(message.serverCertificateFingerprint);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthorityView {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthorityView();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.authorities.push(AuthorityCertificateView.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.phase = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.progress.push(AuthorityProgressView.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.cut = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.serverCertificateExpiresAtUnixMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.serverCertificateFingerprint = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AuthorityView>): AuthorityView {
+    return AuthorityView.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AuthorityView>): AuthorityView {
+    const message = createBaseAuthorityView();
+    message.authorities = object.authorities?.map((e) => AuthorityCertificateView.fromPartial(e)) || [];
+    message.phase = object.phase ?? "";
+    message.progress = object.progress?.map((e) => AuthorityProgressView.fromPartial(e)) || [];
+    message.cut = object.cut ?? false;
+    message.serverCertificateExpiresAtUnixMs = object.serverCertificateExpiresAtUnixMs ?? 0;
+    message.serverCertificateFingerprint = object.serverCertificateFingerprint ?? "";
+    return message;
+  },
+};
+
+function createBaseAuthorityCertificateView(): AuthorityCertificateView {
+  return {
+    fingerprint: "",
+    certificatePem: "",
+    role: "",
+    createdAtUnixMs: 0,
+    expiresAtUnixMs: 0,
+    validCertificates: 0,
+  };
+}
+
+export const AuthorityCertificateView: MessageFns<AuthorityCertificateView> = {
+  encode(message: AuthorityCertificateView, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fingerprint !== "") {
+      writer.uint32(10).string(message.fingerprint);
+    }
+    if (message.certificatePem !== "") {
+      writer.uint32(18).string(message.certificatePem);
+    }
+    if (message.role !== "") {
+      writer.uint32(26).string(message.role);
+    }
+    if (message.createdAtUnixMs !== 0) {
+      writer.uint32(32).uint64(message.createdAtUnixMs);
+    }
+    if (message.expiresAtUnixMs !== 0) {
+      writer.uint32(40).uint64(message.expiresAtUnixMs);
+    }
+    if (message.validCertificates !== 0) {
+      writer.uint32(48).uint32(message.validCertificates);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthorityCertificateView {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthorityCertificateView();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.fingerprint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.certificatePem = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.role = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.createdAtUnixMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.expiresAtUnixMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.validCertificates = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AuthorityCertificateView>): AuthorityCertificateView {
+    return AuthorityCertificateView.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AuthorityCertificateView>): AuthorityCertificateView {
+    const message = createBaseAuthorityCertificateView();
+    message.fingerprint = object.fingerprint ?? "";
+    message.certificatePem = object.certificatePem ?? "";
+    message.role = object.role ?? "";
+    message.createdAtUnixMs = object.createdAtUnixMs ?? 0;
+    message.expiresAtUnixMs = object.expiresAtUnixMs ?? 0;
+    message.validCertificates = object.validCertificates ?? 0;
+    return message;
+  },
+};
+
+function createBaseAuthorityProgressView(): AuthorityProgressView {
+  return { deviceId: "", deviceName: "", connected: false, trustsNewest: false, hasNewestCertificate: false };
+}
+
+export const AuthorityProgressView: MessageFns<AuthorityProgressView> = {
+  encode(message: AuthorityProgressView, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    if (message.deviceName !== "") {
+      writer.uint32(18).string(message.deviceName);
+    }
+    if (message.connected !== false) {
+      writer.uint32(24).bool(message.connected);
+    }
+    if (message.trustsNewest !== false) {
+      writer.uint32(32).bool(message.trustsNewest);
+    }
+    if (message.hasNewestCertificate !== false) {
+      writer.uint32(40).bool(message.hasNewestCertificate);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthorityProgressView {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthorityProgressView();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.deviceName = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.connected = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.trustsNewest = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.hasNewestCertificate = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AuthorityProgressView>): AuthorityProgressView {
+    return AuthorityProgressView.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AuthorityProgressView>): AuthorityProgressView {
+    const message = createBaseAuthorityProgressView();
+    message.deviceId = object.deviceId ?? "";
+    message.deviceName = object.deviceName ?? "";
+    message.connected = object.connected ?? false;
+    message.trustsNewest = object.trustsNewest ?? false;
+    message.hasNewestCertificate = object.hasNewestCertificate ?? false;
+    return message;
+  },
+};
+
+function createBaseBeginAuthorityRotationRequest(): BeginAuthorityRotationRequest {
+  return {};
+}
+
+export const BeginAuthorityRotationRequest: MessageFns<BeginAuthorityRotationRequest> = {
+  encode(_: BeginAuthorityRotationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BeginAuthorityRotationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBeginAuthorityRotationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BeginAuthorityRotationRequest>): BeginAuthorityRotationRequest {
+    return BeginAuthorityRotationRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<BeginAuthorityRotationRequest>): BeginAuthorityRotationRequest {
+    const message = createBaseBeginAuthorityRotationRequest();
+    return message;
+  },
+};
+
+function createBaseCompleteAuthorityRotationRequest(): CompleteAuthorityRotationRequest {
+  return { force: false };
+}
+
+export const CompleteAuthorityRotationRequest: MessageFns<CompleteAuthorityRotationRequest> = {
+  encode(message: CompleteAuthorityRotationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.force !== false) {
+      writer.uint32(8).bool(message.force);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CompleteAuthorityRotationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCompleteAuthorityRotationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.force = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CompleteAuthorityRotationRequest>): CompleteAuthorityRotationRequest {
+    return CompleteAuthorityRotationRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CompleteAuthorityRotationRequest>): CompleteAuthorityRotationRequest {
+    const message = createBaseCompleteAuthorityRotationRequest();
+    message.force = object.force ?? false;
+    return message;
+  },
+};
+
+function createBaseAbortAuthorityRotationRequest(): AbortAuthorityRotationRequest {
+  return {};
+}
+
+export const AbortAuthorityRotationRequest: MessageFns<AbortAuthorityRotationRequest> = {
+  encode(_: AbortAuthorityRotationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AbortAuthorityRotationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAbortAuthorityRotationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AbortAuthorityRotationRequest>): AbortAuthorityRotationRequest {
+    return AbortAuthorityRotationRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<AbortAuthorityRotationRequest>): AbortAuthorityRotationRequest {
+    const message = createBaseAbortAuthorityRotationRequest();
+    return message;
+  },
+};
+
+function createBaseGetRevocationListRequest(): GetRevocationListRequest {
+  return {};
+}
+
+export const GetRevocationListRequest: MessageFns<GetRevocationListRequest> = {
+  encode(_: GetRevocationListRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRevocationListRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRevocationListRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetRevocationListRequest>): GetRevocationListRequest {
+    return GetRevocationListRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<GetRevocationListRequest>): GetRevocationListRequest {
+    const message = createBaseGetRevocationListRequest();
+    return message;
+  },
+};
+
+function createBaseGetRevocationListResponse(): GetRevocationListResponse {
+  return { lists: [] };
+}
+
+export const GetRevocationListResponse: MessageFns<GetRevocationListResponse> = {
+  encode(message: GetRevocationListResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.lists) {
+      RevocationListView.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRevocationListResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRevocationListResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lists.push(RevocationListView.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetRevocationListResponse>): GetRevocationListResponse {
+    return GetRevocationListResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetRevocationListResponse>): GetRevocationListResponse {
+    const message = createBaseGetRevocationListResponse();
+    message.lists = object.lists?.map((e) => RevocationListView.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRevocationListView(): RevocationListView {
+  return { caFingerprint: "", pem: "", entries: 0 };
+}
+
+export const RevocationListView: MessageFns<RevocationListView> = {
+  encode(message: RevocationListView, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.caFingerprint !== "") {
+      writer.uint32(10).string(message.caFingerprint);
+    }
+    if (message.pem !== "") {
+      writer.uint32(18).string(message.pem);
+    }
+    if (message.entries !== 0) {
+      writer.uint32(24).uint32(message.entries);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevocationListView {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevocationListView();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.caFingerprint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pem = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.entries = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RevocationListView>): RevocationListView {
+    return RevocationListView.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RevocationListView>): RevocationListView {
+    const message = createBaseRevocationListView();
+    message.caFingerprint = object.caFingerprint ?? "";
+    message.pem = object.pem ?? "";
+    message.entries = object.entries ?? 0;
     return message;
   },
 };
@@ -4779,6 +6155,105 @@ export const AdminServiceService = {
       messageBytes(RemoveDeviceResponse, value),
     responseDeserialize: (value: Buffer): RemoveDeviceResponse => RemoveDeviceResponse.decode(value),
   },
+  /** Asks the device for a new certificate: at once when it is connected, else when it next is. Locks nobody out. */
+  rotateDevice: {
+    path: "/palyra.admin.v1.AdminService/RotateDevice" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RotateDeviceRequest): Buffer => messageBytes(RotateDeviceRequest, value),
+    requestDeserialize: (value: Buffer): RotateDeviceRequest => RotateDeviceRequest.decode(value),
+    responseSerialize: (value: RotateDeviceResponse): Buffer =>
+      messageBytes(RotateDeviceResponse, value),
+    responseDeserialize: (value: Buffer): RotateDeviceResponse => RotateDeviceResponse.decode(value),
+  },
+  /** Revokes one certificate and closes the connections that came with it; its device stays paired. */
+  revokeCertificate: {
+    path: "/palyra.admin.v1.AdminService/RevokeCertificate" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeCertificateRequest): Buffer =>
+      messageBytes(RevokeCertificateRequest, value),
+    requestDeserialize: (value: Buffer): RevokeCertificateRequest => RevokeCertificateRequest.decode(value),
+    responseSerialize: (value: DeviceView): Buffer => messageBytes(DeviceView, value),
+    responseDeserialize: (value: Buffer): DeviceView => DeviceView.decode(value),
+  },
+  /** Whether the device may recover from an expired certificate, and the end of an alarm. */
+  setDeviceRecovery: {
+    path: "/palyra.admin.v1.AdminService/SetDeviceRecovery" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetDeviceRecoveryRequest): Buffer =>
+      messageBytes(SetDeviceRecoveryRequest, value),
+    requestDeserialize: (value: Buffer): SetDeviceRecoveryRequest => SetDeviceRecoveryRequest.decode(value),
+    responseSerialize: (value: DeviceView): Buffer => messageBytes(DeviceView, value),
+    responseDeserialize: (value: Buffer): DeviceView => DeviceView.decode(value),
+  },
+  /** Grants capabilities to a device and denies others. What it runs now goes on. */
+  setCapabilityGrant: {
+    path: "/palyra.admin.v1.AdminService/SetCapabilityGrant" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetCapabilityGrantRequest): Buffer =>
+      messageBytes(SetCapabilityGrantRequest, value),
+    requestDeserialize: (value: Buffer): SetCapabilityGrantRequest => SetCapabilityGrantRequest.decode(value),
+    responseSerialize: (value: DeviceView): Buffer => messageBytes(DeviceView, value),
+    responseDeserialize: (value: Buffer): DeviceView => DeviceView.decode(value),
+  },
+  getAuthority: {
+    path: "/palyra.admin.v1.AdminService/GetAuthority" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetAuthorityRequest): Buffer => messageBytes(GetAuthorityRequest, value),
+    requestDeserialize: (value: Buffer): GetAuthorityRequest => GetAuthorityRequest.decode(value),
+    responseSerialize: (value: AuthorityView): Buffer => messageBytes(AuthorityView, value),
+    responseDeserialize: (value: Buffer): AuthorityView => AuthorityView.decode(value),
+  },
+  /** The first step of a rotation: makes a new CA, and has every node trust it beside the one in use. */
+  beginAuthorityRotation: {
+    path: "/palyra.admin.v1.AdminService/BeginAuthorityRotation" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BeginAuthorityRotationRequest): Buffer =>
+      messageBytes(BeginAuthorityRotationRequest, value),
+    requestDeserialize: (value: Buffer): BeginAuthorityRotationRequest => BeginAuthorityRotationRequest.decode(value),
+    responseSerialize: (value: AuthorityView): Buffer => messageBytes(AuthorityView, value),
+    responseDeserialize: (value: Buffer): AuthorityView => AuthorityView.decode(value),
+  },
+  /** The second step: the new CA issues from now on; the old one is retired when its last certificate has expired. */
+  completeAuthorityRotation: {
+    path: "/palyra.admin.v1.AdminService/CompleteAuthorityRotation" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CompleteAuthorityRotationRequest): Buffer =>
+      messageBytes(CompleteAuthorityRotationRequest, value),
+    requestDeserialize: (value: Buffer): CompleteAuthorityRotationRequest =>
+      CompleteAuthorityRotationRequest.decode(value),
+    responseSerialize: (value: AuthorityView): Buffer => messageBytes(AuthorityView, value),
+    responseDeserialize: (value: Buffer): AuthorityView => AuthorityView.decode(value),
+  },
+  /** Forgets the new CA; only before the second step. */
+  abortAuthorityRotation: {
+    path: "/palyra.admin.v1.AdminService/AbortAuthorityRotation" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AbortAuthorityRotationRequest): Buffer =>
+      messageBytes(AbortAuthorityRotationRequest, value),
+    requestDeserialize: (value: Buffer): AbortAuthorityRotationRequest => AbortAuthorityRotationRequest.decode(value),
+    responseSerialize: (value: AuthorityView): Buffer => messageBytes(AuthorityView, value),
+    responseDeserialize: (value: Buffer): AuthorityView => AuthorityView.decode(value),
+  },
+  /** An X.509 CRL, signed now, of each CA in use. */
+  getRevocationList: {
+    path: "/palyra.admin.v1.AdminService/GetRevocationList" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetRevocationListRequest): Buffer =>
+      messageBytes(GetRevocationListRequest, value),
+    requestDeserialize: (value: Buffer): GetRevocationListRequest => GetRevocationListRequest.decode(value),
+    responseSerialize: (value: GetRevocationListResponse): Buffer =>
+      messageBytes(GetRevocationListResponse, value),
+    responseDeserialize: (value: Buffer): GetRevocationListResponse => GetRevocationListResponse.decode(value),
+  },
   listNodes: {
     path: "/palyra.admin.v1.AdminService/ListNodes" as const,
     requestStream: false as const,
@@ -4922,6 +6397,23 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   revokeDevice: handleUnaryCall<RevokeDeviceRequest, DeviceView>;
   /** Forgets a device; one that is still paired is revoked first. It may pair again as a new device. */
   removeDevice: handleUnaryCall<RemoveDeviceRequest, RemoveDeviceResponse>;
+  /** Asks the device for a new certificate: at once when it is connected, else when it next is. Locks nobody out. */
+  rotateDevice: handleUnaryCall<RotateDeviceRequest, RotateDeviceResponse>;
+  /** Revokes one certificate and closes the connections that came with it; its device stays paired. */
+  revokeCertificate: handleUnaryCall<RevokeCertificateRequest, DeviceView>;
+  /** Whether the device may recover from an expired certificate, and the end of an alarm. */
+  setDeviceRecovery: handleUnaryCall<SetDeviceRecoveryRequest, DeviceView>;
+  /** Grants capabilities to a device and denies others. What it runs now goes on. */
+  setCapabilityGrant: handleUnaryCall<SetCapabilityGrantRequest, DeviceView>;
+  getAuthority: handleUnaryCall<GetAuthorityRequest, AuthorityView>;
+  /** The first step of a rotation: makes a new CA, and has every node trust it beside the one in use. */
+  beginAuthorityRotation: handleUnaryCall<BeginAuthorityRotationRequest, AuthorityView>;
+  /** The second step: the new CA issues from now on; the old one is retired when its last certificate has expired. */
+  completeAuthorityRotation: handleUnaryCall<CompleteAuthorityRotationRequest, AuthorityView>;
+  /** Forgets the new CA; only before the second step. */
+  abortAuthorityRotation: handleUnaryCall<AbortAuthorityRotationRequest, AuthorityView>;
+  /** An X.509 CRL, signed now, of each CA in use. */
+  getRevocationList: handleUnaryCall<GetRevocationListRequest, GetRevocationListResponse>;
   listNodes: handleUnaryCall<ListNodesRequest, ListNodesResponse>;
   getNode: handleUnaryCall<GetNodeRequest, NodeView>;
   /** The kept events of a device, oldest first; with `follow`, then each new one for as long as the caller stays. */
@@ -5069,6 +6561,149 @@ export interface AdminServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RemoveDeviceResponse) => void,
+  ): ClientUnaryCall;
+  /** Asks the device for a new certificate: at once when it is connected, else when it next is. Locks nobody out. */
+  rotateDevice(
+    request: RotateDeviceRequest,
+    callback: (error: ServiceError | null, response: RotateDeviceResponse) => void,
+  ): ClientUnaryCall;
+  rotateDevice(
+    request: RotateDeviceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RotateDeviceResponse) => void,
+  ): ClientUnaryCall;
+  rotateDevice(
+    request: RotateDeviceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RotateDeviceResponse) => void,
+  ): ClientUnaryCall;
+  /** Revokes one certificate and closes the connections that came with it; its device stays paired. */
+  revokeCertificate(
+    request: RevokeCertificateRequest,
+    callback: (error: ServiceError | null, response: DeviceView) => void,
+  ): ClientUnaryCall;
+  revokeCertificate(
+    request: RevokeCertificateRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DeviceView) => void,
+  ): ClientUnaryCall;
+  revokeCertificate(
+    request: RevokeCertificateRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DeviceView) => void,
+  ): ClientUnaryCall;
+  /** Whether the device may recover from an expired certificate, and the end of an alarm. */
+  setDeviceRecovery(
+    request: SetDeviceRecoveryRequest,
+    callback: (error: ServiceError | null, response: DeviceView) => void,
+  ): ClientUnaryCall;
+  setDeviceRecovery(
+    request: SetDeviceRecoveryRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DeviceView) => void,
+  ): ClientUnaryCall;
+  setDeviceRecovery(
+    request: SetDeviceRecoveryRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DeviceView) => void,
+  ): ClientUnaryCall;
+  /** Grants capabilities to a device and denies others. What it runs now goes on. */
+  setCapabilityGrant(
+    request: SetCapabilityGrantRequest,
+    callback: (error: ServiceError | null, response: DeviceView) => void,
+  ): ClientUnaryCall;
+  setCapabilityGrant(
+    request: SetCapabilityGrantRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DeviceView) => void,
+  ): ClientUnaryCall;
+  setCapabilityGrant(
+    request: SetCapabilityGrantRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DeviceView) => void,
+  ): ClientUnaryCall;
+  getAuthority(
+    request: GetAuthorityRequest,
+    callback: (error: ServiceError | null, response: AuthorityView) => void,
+  ): ClientUnaryCall;
+  getAuthority(
+    request: GetAuthorityRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AuthorityView) => void,
+  ): ClientUnaryCall;
+  getAuthority(
+    request: GetAuthorityRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AuthorityView) => void,
+  ): ClientUnaryCall;
+  /** The first step of a rotation: makes a new CA, and has every node trust it beside the one in use. */
+  beginAuthorityRotation(
+    request: BeginAuthorityRotationRequest,
+    callback: (error: ServiceError | null, response: AuthorityView) => void,
+  ): ClientUnaryCall;
+  beginAuthorityRotation(
+    request: BeginAuthorityRotationRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AuthorityView) => void,
+  ): ClientUnaryCall;
+  beginAuthorityRotation(
+    request: BeginAuthorityRotationRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AuthorityView) => void,
+  ): ClientUnaryCall;
+  /** The second step: the new CA issues from now on; the old one is retired when its last certificate has expired. */
+  completeAuthorityRotation(
+    request: CompleteAuthorityRotationRequest,
+    callback: (error: ServiceError | null, response: AuthorityView) => void,
+  ): ClientUnaryCall;
+  completeAuthorityRotation(
+    request: CompleteAuthorityRotationRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AuthorityView) => void,
+  ): ClientUnaryCall;
+  completeAuthorityRotation(
+    request: CompleteAuthorityRotationRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AuthorityView) => void,
+  ): ClientUnaryCall;
+  /** Forgets the new CA; only before the second step. */
+  abortAuthorityRotation(
+    request: AbortAuthorityRotationRequest,
+    callback: (error: ServiceError | null, response: AuthorityView) => void,
+  ): ClientUnaryCall;
+  abortAuthorityRotation(
+    request: AbortAuthorityRotationRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AuthorityView) => void,
+  ): ClientUnaryCall;
+  abortAuthorityRotation(
+    request: AbortAuthorityRotationRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AuthorityView) => void,
+  ): ClientUnaryCall;
+  /** An X.509 CRL, signed now, of each CA in use. */
+  getRevocationList(
+    request: GetRevocationListRequest,
+    callback: (error: ServiceError | null, response: GetRevocationListResponse) => void,
+  ): ClientUnaryCall;
+  getRevocationList(
+    request: GetRevocationListRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetRevocationListResponse) => void,
+  ): ClientUnaryCall;
+  getRevocationList(
+    request: GetRevocationListRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetRevocationListResponse) => void,
   ): ClientUnaryCall;
   listNodes(
     request: ListNodesRequest,

@@ -134,6 +134,46 @@ export interface GetPairingRequestStatusResponse {
   nodeEndpoints: string[];
 }
 
+export interface BeginDeviceRecoveryRequest {
+  v: number;
+  deviceId: CanonicalId | undefined;
+}
+
+export interface BeginDeviceRecoveryResponse {
+  v: number;
+  recoveryId: string;
+  /** 32 random bytes, good for one answer. */
+  challenge: Uint8Array;
+  expiresAtUnixMs: number;
+  /**
+   * How this daemon's CA descends from earlier ones, oldest first: each a certificate (DER) of a CA's key that the CA
+   * before it has signed. A device that trusts an earlier CA follows it to the one whose server it talks to.
+   */
+  caSuccessionDer: Uint8Array[];
+}
+
+export interface CompleteDeviceRecoveryRequest {
+  v: number;
+  recoveryId: string;
+  deviceId:
+    | CanonicalId
+    | undefined;
+  /** PKCS#10 request for the client certificate, signed by a fresh P-256 TLS key. */
+  csrDer: Uint8Array;
+  /** Ed25519 by the device key over the recovery transcript (identity/device_recovery.ts), 64 bytes. */
+  signature: Uint8Array;
+}
+
+export interface CompleteDeviceRecoveryResponse {
+  v: number;
+  mtlsClientCertificatePem: string;
+  certExpiresAtUnixMs: number;
+  /** PEM certificates of every CA the device should trust. */
+  trustBundlePem: string;
+  /** Where the session is to be opened, `host:port`, best first. */
+  nodeEndpoints: string[];
+}
+
 export interface RotateDeviceCertificateRequest {
   v: number;
   deviceId: CanonicalId | undefined;
@@ -211,6 +251,7 @@ export interface NodeEventRequest {
     | { $case: "result"; value: CapabilityResult }
     | { $case: "heartbeat"; value: Heartbeat }
     | { $case: "draining"; value: Draining }
+    | { $case: "trustBundleStored"; value: TrustBundleStored }
     | undefined;
 }
 
@@ -229,6 +270,8 @@ export interface NodeEventResponse {
     | { $case: "drain"; value: Drain }
     | { $case: "goodbye"; value: Goodbye }
     | { $case: "heartbeat"; value: Heartbeat }
+    | { $case: "trustBundle"; value: TrustBundle }
+    | { $case: "renewCertificate"; value: RenewCertificate }
     | undefined;
 }
 
@@ -254,6 +297,8 @@ export interface Hello {
   journalId: string;
   /** Attempts that the journal shows as started and that a stop of the process cut off: their outcome is unknown. */
   interrupted: AttemptRef[];
+  /** SHA-256 fingerprints of the CAs that the node trusts. */
+  trustedCaFingerprints: string[];
 }
 
 export interface AttemptRef {
@@ -345,6 +390,24 @@ export interface Drain {
 export interface Goodbye {
   reasonCode: string;
   message: string;
+}
+
+/** The daemon's CAs have changed; the node keeps them in place of those it trusted, and says so. */
+export interface TrustBundle {
+  /** PEM certificates of every CA the node should trust. */
+  pem: string;
+}
+
+/** The node has a trust bundle on its disk. */
+export interface TrustBundleStored {
+  /** SHA-256 fingerprints of the CAs that the node trusts from now on. */
+  caFingerprints: string[];
+}
+
+/** The node should renew its certificate now, though it is not due. */
+export interface RenewCertificate {
+  /** For the node's log. */
+  reason: string;
 }
 
 export interface ExecuteCapabilityRequest {
@@ -1457,6 +1520,386 @@ export const GetPairingRequestStatusResponse: MessageFns<GetPairingRequestStatus
   },
 };
 
+function createBaseBeginDeviceRecoveryRequest(): BeginDeviceRecoveryRequest {
+  return { v: 0, deviceId: undefined };
+}
+
+export const BeginDeviceRecoveryRequest: MessageFns<BeginDeviceRecoveryRequest> = {
+  encode(message: BeginDeviceRecoveryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.v !== 0) {
+      writer.uint32(8).uint32(message.v);
+    }
+    if (message.deviceId !== undefined) {
+      CanonicalId.encode(message.deviceId, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BeginDeviceRecoveryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBeginDeviceRecoveryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.v = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.deviceId = CanonicalId.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BeginDeviceRecoveryRequest>): BeginDeviceRecoveryRequest {
+    return BeginDeviceRecoveryRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BeginDeviceRecoveryRequest>): BeginDeviceRecoveryRequest {
+    const message = createBaseBeginDeviceRecoveryRequest();
+    message.v = object.v ?? 0;
+    message.deviceId = (object.deviceId !== undefined && object.deviceId !== null)
+      ? CanonicalId.fromPartial(object.deviceId)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseBeginDeviceRecoveryResponse(): BeginDeviceRecoveryResponse {
+  return { v: 0, recoveryId: "", challenge: new Uint8Array(0), expiresAtUnixMs: 0, caSuccessionDer: [] };
+}
+
+export const BeginDeviceRecoveryResponse: MessageFns<BeginDeviceRecoveryResponse> = {
+  encode(message: BeginDeviceRecoveryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.v !== 0) {
+      writer.uint32(8).uint32(message.v);
+    }
+    if (message.recoveryId !== "") {
+      writer.uint32(18).string(message.recoveryId);
+    }
+    if (message.challenge.length !== 0) {
+      writer.uint32(26).bytes(message.challenge);
+    }
+    if (message.expiresAtUnixMs !== 0) {
+      writer.uint32(32).uint64(message.expiresAtUnixMs);
+    }
+    for (const v of message.caSuccessionDer) {
+      writer.uint32(42).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BeginDeviceRecoveryResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBeginDeviceRecoveryResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.v = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.recoveryId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.challenge = reader.bytes();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.expiresAtUnixMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.caSuccessionDer.push(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BeginDeviceRecoveryResponse>): BeginDeviceRecoveryResponse {
+    return BeginDeviceRecoveryResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BeginDeviceRecoveryResponse>): BeginDeviceRecoveryResponse {
+    const message = createBaseBeginDeviceRecoveryResponse();
+    message.v = object.v ?? 0;
+    message.recoveryId = object.recoveryId ?? "";
+    message.challenge = object.challenge ?? new Uint8Array(0);
+    message.expiresAtUnixMs = object.expiresAtUnixMs ?? 0;
+    message.caSuccessionDer = object.caSuccessionDer?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseCompleteDeviceRecoveryRequest(): CompleteDeviceRecoveryRequest {
+  return { v: 0, recoveryId: "", deviceId: undefined, csrDer: new Uint8Array(0), signature: new Uint8Array(0) };
+}
+
+export const CompleteDeviceRecoveryRequest: MessageFns<CompleteDeviceRecoveryRequest> = {
+  encode(message: CompleteDeviceRecoveryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.v !== 0) {
+      writer.uint32(8).uint32(message.v);
+    }
+    if (message.recoveryId !== "") {
+      writer.uint32(18).string(message.recoveryId);
+    }
+    if (message.deviceId !== undefined) {
+      CanonicalId.encode(message.deviceId, writer.uint32(26).fork()).join();
+    }
+    if (message.csrDer.length !== 0) {
+      writer.uint32(34).bytes(message.csrDer);
+    }
+    if (message.signature.length !== 0) {
+      writer.uint32(42).bytes(message.signature);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CompleteDeviceRecoveryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCompleteDeviceRecoveryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.v = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.recoveryId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.deviceId = CanonicalId.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.csrDer = reader.bytes();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.signature = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CompleteDeviceRecoveryRequest>): CompleteDeviceRecoveryRequest {
+    return CompleteDeviceRecoveryRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CompleteDeviceRecoveryRequest>): CompleteDeviceRecoveryRequest {
+    const message = createBaseCompleteDeviceRecoveryRequest();
+    message.v = object.v ?? 0;
+    message.recoveryId = object.recoveryId ?? "";
+    message.deviceId = (object.deviceId !== undefined && object.deviceId !== null)
+      ? CanonicalId.fromPartial(object.deviceId)
+      : undefined;
+    message.csrDer = object.csrDer ?? new Uint8Array(0);
+    message.signature = object.signature ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseCompleteDeviceRecoveryResponse(): CompleteDeviceRecoveryResponse {
+  return { v: 0, mtlsClientCertificatePem: "", certExpiresAtUnixMs: 0, trustBundlePem: "", nodeEndpoints: [] };
+}
+
+export const CompleteDeviceRecoveryResponse: MessageFns<CompleteDeviceRecoveryResponse> = {
+  encode(message: CompleteDeviceRecoveryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.v !== 0) {
+      writer.uint32(8).uint32(message.v);
+    }
+    if (message.mtlsClientCertificatePem !== "") {
+      writer.uint32(18).string(message.mtlsClientCertificatePem);
+    }
+    if (message.certExpiresAtUnixMs !== 0) {
+      writer.uint32(24).uint64(message.certExpiresAtUnixMs);
+    }
+    if (message.trustBundlePem !== "") {
+      writer.uint32(34).string(message.trustBundlePem);
+    }
+    for (const v of message.nodeEndpoints) {
+      writer.uint32(42).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CompleteDeviceRecoveryResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCompleteDeviceRecoveryResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.v = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.mtlsClientCertificatePem = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.certExpiresAtUnixMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.trustBundlePem = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.nodeEndpoints.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CompleteDeviceRecoveryResponse>): CompleteDeviceRecoveryResponse {
+    return CompleteDeviceRecoveryResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CompleteDeviceRecoveryResponse>): CompleteDeviceRecoveryResponse {
+    const message = createBaseCompleteDeviceRecoveryResponse();
+    message.v = object.v ?? 0;
+    message.mtlsClientCertificatePem = object.mtlsClientCertificatePem ?? "";
+    message.certExpiresAtUnixMs = object.certExpiresAtUnixMs ?? 0;
+    message.trustBundlePem = object.trustBundlePem ?? "";
+    message.nodeEndpoints = object.nodeEndpoints?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBaseRotateDeviceCertificateRequest(): RotateDeviceCertificateRequest {
   return { v: 0, deviceId: undefined, replay: undefined, csrDer: new Uint8Array(0) };
 }
@@ -2240,6 +2683,9 @@ export const NodeEventRequest: MessageFns<NodeEventRequest> = {
       case "draining":
         Draining.encode(message.message.value, writer.uint32(154).fork()).join();
         break;
+      case "trustBundleStored":
+        TrustBundleStored.encode(message.message.value, writer.uint32(162).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2356,6 +2802,14 @@ export const NodeEventRequest: MessageFns<NodeEventRequest> = {
             message.message = { $case: "draining", value: Draining.decode(reader, reader.uint32()) };
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.message = { $case: "trustBundleStored", value: TrustBundleStored.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2428,6 +2882,12 @@ export const NodeEventRequest: MessageFns<NodeEventRequest> = {
         }
         break;
       }
+      case "trustBundleStored": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "trustBundleStored", value: TrustBundleStored.fromPartial(object.message.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -2475,6 +2935,12 @@ export const NodeEventResponse: MessageFns<NodeEventResponse> = {
         break;
       case "heartbeat":
         Heartbeat.encode(message.message.value, writer.uint32(162).fork()).join();
+        break;
+      case "trustBundle":
+        TrustBundle.encode(message.message.value, writer.uint32(170).fork()).join();
+        break;
+      case "renewCertificate":
+        RenewCertificate.encode(message.message.value, writer.uint32(178).fork()).join();
         break;
     }
     return writer;
@@ -2589,6 +3055,22 @@ export const NodeEventResponse: MessageFns<NodeEventResponse> = {
             message.message = { $case: "heartbeat", value: Heartbeat.decode(reader, reader.uint32()) };
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.message = { $case: "trustBundle", value: TrustBundle.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.message = { $case: "renewCertificate", value: RenewCertificate.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2661,6 +3143,18 @@ export const NodeEventResponse: MessageFns<NodeEventResponse> = {
         }
         break;
       }
+      case "trustBundle": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "trustBundle", value: TrustBundle.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "renewCertificate": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "renewCertificate", value: RenewCertificate.fromPartial(object.message.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -2679,6 +3173,7 @@ function createBaseHello(): Hello {
     instanceId: "",
     journalId: "",
     interrupted: [],
+    trustedCaFingerprints: [],
   };
 }
 
@@ -2716,6 +3211,9 @@ export const Hello: MessageFns<Hello> = {
     }
     for (const v of message.interrupted) {
       AttemptRef.encode(v!, writer.uint32(90).fork()).join();
+    }
+    for (const v of message.trustedCaFingerprints) {
+      writer.uint32(98).string(v!);
     }
     return writer;
   },
@@ -2821,6 +3319,14 @@ export const Hello: MessageFns<Hello> = {
             message.interrupted.push(AttemptRef.decode(reader, reader.uint32()));
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.trustedCaFingerprints.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2851,6 +3357,7 @@ export const Hello: MessageFns<Hello> = {
     message.instanceId = object.instanceId ?? "";
     message.journalId = object.journalId ?? "";
     message.interrupted = object.interrupted?.map((e) => AttemptRef.fromPartial(e)) || [];
+    message.trustedCaFingerprints = object.trustedCaFingerprints?.map((e) => e) || [];
     return message;
   },
 };
@@ -3888,6 +4395,171 @@ export const Goodbye: MessageFns<Goodbye> = {
   },
 };
 
+function createBaseTrustBundle(): TrustBundle {
+  return { pem: "" };
+}
+
+export const TrustBundle: MessageFns<TrustBundle> = {
+  encode(message: TrustBundle, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pem !== "") {
+      writer.uint32(10).string(message.pem);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrustBundle {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrustBundle();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pem = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TrustBundle>): TrustBundle {
+    return TrustBundle.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TrustBundle>): TrustBundle {
+    const message = createBaseTrustBundle();
+    message.pem = object.pem ?? "";
+    return message;
+  },
+};
+
+function createBaseTrustBundleStored(): TrustBundleStored {
+  return { caFingerprints: [] };
+}
+
+export const TrustBundleStored: MessageFns<TrustBundleStored> = {
+  encode(message: TrustBundleStored, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.caFingerprints) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrustBundleStored {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrustBundleStored();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.caFingerprints.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TrustBundleStored>): TrustBundleStored {
+    return TrustBundleStored.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TrustBundleStored>): TrustBundleStored {
+    const message = createBaseTrustBundleStored();
+    message.caFingerprints = object.caFingerprints?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseRenewCertificate(): RenewCertificate {
+  return { reason: "" };
+}
+
+export const RenewCertificate: MessageFns<RenewCertificate> = {
+  encode(message: RenewCertificate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenewCertificate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenewCertificate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RenewCertificate>): RenewCertificate {
+    return RenewCertificate.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RenewCertificate>): RenewCertificate {
+    const message = createBaseRenewCertificate();
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
 function createBaseExecuteCapabilityRequest(): ExecuteCapabilityRequest {
   return { v: 0, deviceId: undefined, capability: "", inputJson: new Uint8Array(0), maxPayloadBytes: 0 };
 }
@@ -4144,6 +4816,34 @@ export const NodeServiceService = {
     responseDeserialize: (value: Buffer): GetPairingRequestStatusResponse =>
       GetPairingRequestStatusResponse.decode(value),
   },
+  /**
+   * Asks for the challenge of a recovery: a paired device whose certificate is of no use any more gets another one by
+   * proving its device key. Enrolment listener.
+   */
+  beginDeviceRecovery: {
+    path: "/palyra.node.v1.NodeService/BeginDeviceRecovery" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BeginDeviceRecoveryRequest): Buffer =>
+      messageBytes(BeginDeviceRecoveryRequest, value),
+    requestDeserialize: (value: Buffer): BeginDeviceRecoveryRequest => BeginDeviceRecoveryRequest.decode(value),
+    responseSerialize: (value: BeginDeviceRecoveryResponse): Buffer =>
+      messageBytes(BeginDeviceRecoveryResponse, value),
+    responseDeserialize: (value: Buffer): BeginDeviceRecoveryResponse => BeginDeviceRecoveryResponse.decode(value),
+  },
+  /** Answers the challenge and takes the new certificate. Enrolment listener. */
+  completeDeviceRecovery: {
+    path: "/palyra.node.v1.NodeService/CompleteDeviceRecovery" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CompleteDeviceRecoveryRequest): Buffer =>
+      messageBytes(CompleteDeviceRecoveryRequest, value),
+    requestDeserialize: (value: Buffer): CompleteDeviceRecoveryRequest => CompleteDeviceRecoveryRequest.decode(value),
+    responseSerialize: (value: CompleteDeviceRecoveryResponse): Buffer =>
+      messageBytes(CompleteDeviceRecoveryResponse, value),
+    responseDeserialize: (value: Buffer): CompleteDeviceRecoveryResponse =>
+      CompleteDeviceRecoveryResponse.decode(value),
+  },
   /** Issues a new client certificate for the caller's device from a CSR. Node RPC listener. */
   rotateDeviceCertificate: {
     path: "/palyra.node.v1.NodeService/RotateDeviceCertificate" as const,
@@ -4213,6 +4913,13 @@ export interface NodeServiceServer extends UntypedServiceImplementation {
   getPairingRequestStatus: handleUnaryCall<GetPairingRequestStatusRequest, GetPairingRequestStatusResponse>;
   /** The same as a stream: the state now, then every change until a final one. Enrolment listener. */
   watchPairingRequest: handleServerStreamingCall<GetPairingRequestStatusRequest, GetPairingRequestStatusResponse>;
+  /**
+   * Asks for the challenge of a recovery: a paired device whose certificate is of no use any more gets another one by
+   * proving its device key. Enrolment listener.
+   */
+  beginDeviceRecovery: handleUnaryCall<BeginDeviceRecoveryRequest, BeginDeviceRecoveryResponse>;
+  /** Answers the challenge and takes the new certificate. Enrolment listener. */
+  completeDeviceRecovery: handleUnaryCall<CompleteDeviceRecoveryRequest, CompleteDeviceRecoveryResponse>;
   /** Issues a new client certificate for the caller's device from a CSR. Node RPC listener. */
   rotateDeviceCertificate: handleUnaryCall<RotateDeviceCertificateRequest, RotateDeviceCertificateResponse>;
   /** Revokes the caller's own pairing. Node RPC listener. */
@@ -4284,6 +4991,41 @@ export interface NodeServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<GetPairingRequestStatusResponse>;
+  /**
+   * Asks for the challenge of a recovery: a paired device whose certificate is of no use any more gets another one by
+   * proving its device key. Enrolment listener.
+   */
+  beginDeviceRecovery(
+    request: BeginDeviceRecoveryRequest,
+    callback: (error: ServiceError | null, response: BeginDeviceRecoveryResponse) => void,
+  ): ClientUnaryCall;
+  beginDeviceRecovery(
+    request: BeginDeviceRecoveryRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: BeginDeviceRecoveryResponse) => void,
+  ): ClientUnaryCall;
+  beginDeviceRecovery(
+    request: BeginDeviceRecoveryRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: BeginDeviceRecoveryResponse) => void,
+  ): ClientUnaryCall;
+  /** Answers the challenge and takes the new certificate. Enrolment listener. */
+  completeDeviceRecovery(
+    request: CompleteDeviceRecoveryRequest,
+    callback: (error: ServiceError | null, response: CompleteDeviceRecoveryResponse) => void,
+  ): ClientUnaryCall;
+  completeDeviceRecovery(
+    request: CompleteDeviceRecoveryRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CompleteDeviceRecoveryResponse) => void,
+  ): ClientUnaryCall;
+  completeDeviceRecovery(
+    request: CompleteDeviceRecoveryRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CompleteDeviceRecoveryResponse) => void,
+  ): ClientUnaryCall;
   /** Issues a new client certificate for the caller's device from a CSR. Node RPC listener. */
   rotateDeviceCertificate(
     request: RotateDeviceCertificateRequest,

@@ -46,6 +46,9 @@ async function enrol(
     publicKey,
     identityFingerprint: fingerprint,
     grantedCapabilities: [...capabilities],
+    deniedCapabilities: [],
+    recoveryAllowed: true,
+    recoveryCount: 0,
     pairedAt,
     approvedBy: "the test",
   } as const;

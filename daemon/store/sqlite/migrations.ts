@@ -171,4 +171,24 @@ export const MIGRATIONS: readonly string[] = [
     hash          BLOB NOT NULL
   ) STRICT;
   `,
+  // Certificates come from one of several CAs and replace each other in two phases; devices recover, and may be denied.
+  `
+  ALTER TABLE devices ADD COLUMN denied_capabilities TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE devices ADD COLUMN recovery_allowed INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE devices ADD COLUMN recovery_count INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE devices ADD COLUMN recovery_alarm TEXT;
+  ALTER TABLE devices ADD COLUMN rotation_asked_at INTEGER;
+  ALTER TABLE certificates ADD COLUMN ca_fingerprint TEXT NOT NULL DEFAULT '';
+  ALTER TABLE certificates ADD COLUMN first_used_at INTEGER;
+  UPDATE certificates SET first_used_at = issued_at,
+    ca_fingerprint = coalesce((SELECT value FROM facts WHERE name = 'ca_fingerprint'), '');
+
+  CREATE TABLE recoveries (
+    device_id      TEXT NOT NULL REFERENCES devices ON DELETE CASCADE,
+    at             INTEGER NOT NULL,
+    remote_address TEXT NOT NULL,
+    fingerprint    TEXT NOT NULL,
+    PRIMARY KEY (device_id, at, fingerprint)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -27,6 +27,11 @@ function deviceOf(row: SqliteRow): DeviceRecord {
     publicKey: bytes(row, "public_key"),
     identityFingerprint: parseFingerprint(text(row, "identity_fingerprint")),
     grantedCapabilities: textList(row, "granted_capabilities"),
+    deniedCapabilities: textList(row, "denied_capabilities"),
+    recoveryAllowed: integer(row, "recovery_allowed") === 1,
+    recoveryCount: integer(row, "recovery_count"),
+    recoveryAlarm: optionalText(row, "recovery_alarm"),
+    rotationAskedAt: optionalTime(row, "rotation_asked_at"),
     pairedAt: time(row, "paired_at"),
     approvedBy: text(row, "approved_by"),
     revokedAt: optionalTime(row, "revoked_at"),
@@ -41,6 +46,8 @@ function certificateOf(row: SqliteRow): CertificateRecord {
     issuedAt: time(row, "issued_at"),
     expiresAt: time(row, "expires_at"),
     pem: text(row, "pem"),
+    caFingerprint: parseFingerprint(text(row, "ca_fingerprint")),
+    firstUsedAt: optionalTime(row, "first_used_at"),
     revokedAt: optionalTime(row, "revoked_at"),
     revokedReason: optionalText(row, "revoked_reason"),
   });
@@ -66,20 +73,24 @@ export class SqliteDevices implements DeviceTable {
     this.#list = db.prepare("SELECT * FROM devices ORDER BY device_id");
     this.#put = db.prepare(`
       INSERT INTO devices (device_id, client_kind, status, device_name, platform, public_key, identity_fingerprint,
-        granted_capabilities, paired_at, approved_by, revoked_at, revoked_reason)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        granted_capabilities, denied_capabilities, recovery_allowed, recovery_count, recovery_alarm, rotation_asked_at,
+        paired_at, approved_by, revoked_at, revoked_reason)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (device_id) DO UPDATE SET client_kind = excluded.client_kind, status = excluded.status,
         device_name = excluded.device_name, platform = excluded.platform, public_key = excluded.public_key,
         identity_fingerprint = excluded.identity_fingerprint, granted_capabilities = excluded.granted_capabilities,
-        paired_at = excluded.paired_at, approved_by = excluded.approved_by, revoked_at = excluded.revoked_at,
+        denied_capabilities = excluded.denied_capabilities, recovery_allowed = excluded.recovery_allowed,
+        recovery_count = excluded.recovery_count, recovery_alarm = excluded.recovery_alarm,
+        rotation_asked_at = excluded.rotation_asked_at, paired_at = excluded.paired_at, approved_by = excluded.approved_by, revoked_at = excluded.revoked_at,
         revoked_reason = excluded.revoked_reason`);
     this.#removePairings = db.prepare("DELETE FROM pairing_requests WHERE device_id = ?");
     this.#remove = db.prepare("DELETE FROM devices WHERE device_id = ?");
     this.#listCertificates = db.prepare("SELECT * FROM certificates ORDER BY issued_at, fingerprint");
     this.#getCertificate = db.prepare("SELECT * FROM certificates WHERE fingerprint = ?");
     this.#insertCertificate = db.prepare(`
-      INSERT INTO certificates (fingerprint, device_id, issued_at, expires_at, pem, revoked_at, revoked_reason)
-      VALUES (?, ?, ?, ?, ?, ?, ?)`);
+      INSERT INTO certificates (fingerprint, device_id, issued_at, expires_at, pem, ca_fingerprint, first_used_at,
+        revoked_at, revoked_reason)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#deleteExpiredCertificates = db.prepare(`
       DELETE FROM certificates WHERE fingerprint IN
         (SELECT old.fingerprint FROM certificates AS old
@@ -118,6 +129,11 @@ export class SqliteDevices implements DeviceTable {
       device.publicKey,
       device.identityFingerprint,
       JSON.stringify(device.grantedCapabilities),
+      JSON.stringify(device.deniedCapabilities),
+      device.recoveryAllowed ? 1 : 0,
+      device.recoveryCount,
+      device.recoveryAlarm ?? null,
+      device.rotationAskedAt ?? null,
       device.pairedAt,
       device.approvedBy,
       device.revokedAt ?? null,
@@ -148,6 +164,8 @@ export class SqliteDevices implements DeviceTable {
       certificate.issuedAt,
       certificate.expiresAt,
       certificate.pem,
+      certificate.caFingerprint,
+      certificate.firstUsedAt ?? null,
       certificate.revokedAt ?? null,
       certificate.revokedReason ?? null,
     );
