@@ -2,7 +2,9 @@ import { parseEndpoint } from "../identity/endpoint.ts";
 import {
   AdminServiceClient,
   type AuditRecordView,
+  type AuthorityView,
   type CancelRequest,
+  type CompleteAuthorityRotationRequest,
   type DecidePairingRequest,
   type DeviceEventView,
   type DeviceView,
@@ -12,6 +14,7 @@ import {
   type GetDeviceRequest,
   type GetNodeRequest,
   type GetRequestRequest,
+  type GetRevocationListResponse,
   type ListDevicesRequest,
   type ListDevicesResponse,
   type ListNodesRequest,
@@ -31,7 +34,12 @@ import {
   type RemoveDeviceResponse,
   type RequestEvent,
   type RequestView,
+  type RevokeCertificateRequest,
   type RevokeDeviceRequest,
+  type RotateDeviceRequest,
+  type RotateDeviceResponse,
+  type SetCapabilityGrantRequest,
+  type SetDeviceRecoveryRequest,
   type StatusView,
   WatchRequest,
 } from "../proto/gen/admin.ts";
@@ -81,8 +89,35 @@ export class AdminClient implements Disposable {
   revokeDevice(request: RevokeDeviceRequest): Promise<DeviceView> {
     return this.#call(this.#client.revokeDevice, request);
   }
+  revokeCertificate(request: RevokeCertificateRequest): Promise<DeviceView> {
+    return this.#call(this.#client.revokeCertificate, request);
+  }
+  getRevocationList(request: Record<string, never>): Promise<GetRevocationListResponse> {
+    return this.#call(this.#client.getRevocationList, request);
+  }
   removeDevice(request: RemoveDeviceRequest): Promise<RemoveDeviceResponse> {
     return this.#call(this.#client.removeDevice, request);
+  }
+  setCapabilityGrant(request: SetCapabilityGrantRequest): Promise<DeviceView> {
+    return this.#call(this.#client.setCapabilityGrant, request);
+  }
+  rotateDevice(request: RotateDeviceRequest): Promise<RotateDeviceResponse> {
+    return this.#call(this.#client.rotateDevice, request);
+  }
+  setDeviceRecovery(request: SetDeviceRecoveryRequest): Promise<DeviceView> {
+    return this.#call(this.#client.setDeviceRecovery, request);
+  }
+  getAuthority(request: Record<string, never>): Promise<AuthorityView> {
+    return this.#call(this.#client.getAuthority, request);
+  }
+  beginAuthorityRotation(request: Record<string, never>): Promise<AuthorityView> {
+    return this.#call(this.#client.beginAuthorityRotation, request);
+  }
+  completeAuthorityRotation(request: CompleteAuthorityRotationRequest): Promise<AuthorityView> {
+    return this.#call(this.#client.completeAuthorityRotation, request);
+  }
+  abortAuthorityRotation(request: Record<string, never>): Promise<AuthorityView> {
+    return this.#call(this.#client.abortAuthorityRotation, request);
   }
   listNodes(request: ListNodesRequest): Promise<ListNodesResponse> {
     return this.#call(this.#client.listNodes, request);

@@ -144,6 +144,7 @@ export class AdminFace {
       reason: request.reason.slice(0, 256) || (approve ? "approved by the operator" : "rejected by the operator"),
       operator: operatorName(operator.device),
       replace: request.replace,
+      only: request.only?.names,
     });
     return pairingRequestView(decided, devices);
   }

@@ -163,7 +163,7 @@ Deno.test("AdminFace.decidePairing() finds the request that waits by the end of 
       return tx.pairing.insertRequest({ ...request, requestId, state: "completed" });
     }))
   );
-  const order = { requestId: end.toLowerCase(), reason: "", replace: false };
+  const order = { requestId: end.toLowerCase(), reason: "", replace: false, only: undefined };
   const decided = await admin.decidePairing(order, true, operator);
   assert.deepEqual([decided.requestId, decided.state], [request.requestId, "approved"]);
 });

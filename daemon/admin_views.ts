@@ -8,6 +8,7 @@ import type {
   PairingRequestView,
   RequestView,
 } from "../proto/gen/admin.ts";
+import { isGranted } from "./capability_grant.ts";
 import type { CapabilityQueue } from "./capability_queue.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import type { NodeRuntimeState } from "./node_runtime_state.ts";
@@ -49,6 +50,8 @@ export function pairingCodeView({ code, failedTries }: CodeWithTries): PairingCo
 
 /** A pairing request as an operator sees it. */
 export function pairingRequestView(request: PairingRequestRecord, devices: DeviceRegistry): PairingRequestView {
+  const device = devices.get(request.deviceId);
+  const isLetIn = (request.state === "approved" || request.state === "completed") && !takesOver(request, device);
   return {
     requestId: request.requestId,
     deviceId: request.deviceId,
@@ -65,7 +68,8 @@ export function pairingRequestView(request: PairingRequestRecord, devices: Devic
     decidedBy: request.decidedBy ?? "",
     decisionReason: request.decisionReason ?? "",
     remoteAddress: request.remoteAddress,
-    replacesDevice: takesOver(request, devices.get(request.deviceId)),
+    replacesDevice: takesOver(request, device),
+    grantedCapabilities: isLetIn ? [...device?.grantedCapabilities ?? []] : [],
   };
 }
 
@@ -93,7 +97,7 @@ export function deviceView(device: DeviceRecord, devices: DeviceRegistry, runtim
     revokedAtUnixMs: device.revokedAt ?? 0,
     revokedReason: device.revokedReason ?? "",
     connected: runtime.connection(device.deviceId) !== undefined,
-    pendingCapabilities: [],
+    pendingCapabilities: runtime.pending(device.deviceId),
     deniedCapabilities: [...device.deniedCapabilities],
     recoveryAllowed: device.recoveryAllowed,
     recoveryCount: device.recoveryCount,
@@ -120,7 +124,8 @@ export interface NodeViewSources {
 export function nodeView(node: RegisteredNodeRecord, { devices, runtime, queue }: NodeViewSources): NodeView {
   const connection = runtime.connection(node.deviceId);
   const { queued, inFlight } = queue.countsOf(node.deviceId);
-  const deviceName = devices.get(node.deviceId)?.deviceName ?? "";
+  const device = devices.get(node.deviceId);
+  const deviceName = device?.deviceName ?? "";
   return {
     deviceId: node.deviceId,
     deviceName,
@@ -136,7 +141,8 @@ export function nodeView(node: RegisteredNodeRecord, { devices, runtime, queue }
     registeredAtUnixMs: node.registeredAt,
     capabilities: node.capabilities.map((capability): NodeCapabilityView => ({
       ...capability,
-      granted: runtime.granted(node.deviceId, capability),
+      granted: device !== undefined && isGranted(device, capability.name),
+      denied: device?.deniedCapabilities.includes(capability.name) ?? false,
     })),
     queued,
     inFlight,

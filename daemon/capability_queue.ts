@@ -26,6 +26,9 @@ import type { CapabilityRequestRecord, RequestFilter } from "./store/capability_
 import type { Store } from "./store/store.ts";
 import { waitFor } from "./wait_for.ts";
 
+/** The refusals that are an operator's own word, and final until there is another. */
+const FORBIDDEN: ReadonlySet<ReasonCode> = new Set(["capability_denied", "capability_not_granted"]);
+
 /** An accepted request, and whether it is an earlier one with the same idempotency key. */
 export interface Acceptance {
   readonly record: CapabilityRequestRecord;
@@ -192,6 +195,15 @@ export class CapabilityQueue {
     for (const live of this.#book.findQueue(deviceId)?.all.filter(({ accepted }) => accepted) ?? []) {
       const inDoubt = live.sent && isInFlight(live.record.state) && !live.record.idempotent;
       void this.#ender.end(live, inDoubt ? "lost" : "rejected", { errorCode: code, error: message });
+    }
+  }
+
+  /** Ends what waits for a device and that an operator allows no more; what was dispatched goes on. */
+  rejectForbidden(deviceId: DeviceId): void {
+    for (const live of [...this.#book.findQueue(deviceId)?.waiting ?? []].filter(({ accepted }) => accepted)) {
+      const verdict = this.#policy.check(deviceId, live.record.capability);
+      if (!(verdict instanceof PalyraError) || !FORBIDDEN.has(verdict.code)) continue;
+      void this.#ender.end(live, "rejected", { errorCode: verdict.code, error: verdict.message });
     }
   }
 

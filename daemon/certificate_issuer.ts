@@ -5,6 +5,7 @@ import { sameBytes } from "../identity/same_bytes.ts";
 import type { Clock } from "../identity/unix_ms.ts";
 import { DAEMON_ACTOR, deviceActor } from "./audit/audit_act.ts";
 import { enterCertificate } from "./certificate_ledger.ts";
+import { type CertificateChanges, followChanges } from "./certificate_succession.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import type { CertificateRecord, DeviceRecord } from "./store/device_record.ts";
 import type { Store, StoreTransaction } from "./store/store.ts";
@@ -63,6 +64,26 @@ export class CertificateIssuer {
     actor: string,
     check: (tx: StoreTransaction) => Promise<void>,
   ): Promise<CertificateRecord> {
+    return await this.issueWith(device, csrDer, async (tx, certificate) => {
+      await check(tx);
+      await enterCertificate(tx, certificate, event, actor);
+      return undefined;
+    });
+  }
+
+  /**
+   * Issues like {@linkcode issue}; `enter` stores the certificate, in a transaction that has the device as it is stored now,
+   * and says what else it has changed. Throws what `enter` throws, too.
+   */
+  async issueWith(
+    device: DeviceRecord,
+    csrDer: Uint8Array,
+    enter: (
+      tx: StoreTransaction,
+      certificate: CertificateRecord,
+      stored: DeviceRecord,
+    ) => Promise<CertificateChanges | undefined>,
+  ): Promise<CertificateRecord> {
     const { store, identity, devices, certificateValidityMs } = this.#options;
     const { deviceId, clientKind } = device;
     const { publicKey } = parseCertificateRequest(csrDer, deviceId);
@@ -80,7 +101,7 @@ export class CertificateIssuer {
       pem: issued.certificatePem,
       caFingerprint: issued.caFingerprint,
     };
-    await store.transaction(async (tx) => {
+    const entered = await store.transaction(async (tx) => {
       const stored = await tx.devices.get(deviceId);
       if (stored?.status !== "paired" || !sameBytes(stored.publicKey, device.publicKey)) {
         throw new PalyraError(
@@ -88,10 +109,10 @@ export class CertificateIssuer {
           "The device is not paired any more, or was paired anew; pair it again.",
         );
       }
-      await check(tx);
-      await enterCertificate(tx, certificate, event, actor);
+      return await enter(tx, certificate, stored);
     });
     devices.putCertificate(certificate);
+    followChanges(devices, entered);
     return certificate;
   }
 }

@@ -1,6 +1,7 @@
 import type { DeviceId } from "../identity/device_id.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
+import { deviceActor } from "./audit/audit_act.ts";
 import type { CertificateRecord } from "./store/device_record.ts";
 import type { StoreTransaction } from "./store/store.ts";
 
@@ -26,6 +27,24 @@ export async function enterCertificate(
   await tx.events.append(deviceId, { name, payload: { fingerprint, expires_at_unix_ms: expiresAt } }, issuedAt);
   const details = { device_id: deviceId, expires_at_unix_ms: expiresAt };
   await tx.audit.append({ kind: name, actor, subject: fingerprint, details }, issuedAt);
+}
+
+/** Stores a certificate that a device was given because it proved its device key, from an address. */
+export async function enterRecoveredCertificate(
+  tx: StoreTransaction,
+  certificate: CertificateRecord,
+  remoteAddress: string,
+): Promise<void> {
+  const { deviceId, fingerprint, issuedAt, expiresAt } = certificate;
+  const told = { expires_at_unix_ms: expiresAt, remote_address: remoteAddress };
+  await tx.devices.insertCertificate(certificate);
+  await tx.events.append(deviceId, { name: "certificate.recovered", payload: { fingerprint, ...told } }, issuedAt);
+  await tx.audit.append({
+    kind: "certificate.recovered",
+    actor: deviceActor(deviceId),
+    subject: fingerprint,
+    details: { device_id: deviceId, ...told },
+  }, issuedAt);
 }
 
 /** Revokes one certificate that is still valid. */

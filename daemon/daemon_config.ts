@@ -1,3 +1,4 @@
+import { isAbsolute } from "node:path";
 import * as v from "valibot";
 import { checkBindAddress } from "../transport/program/bind_guard.ts";
 import { locateConfigFile, readConfigFile } from "../transport/program/config_file.ts";
@@ -8,6 +9,8 @@ import { LOG_FORMATS, LOG_LEVELS } from "../transport/program/logging.ts";
 import { defineSettings, type SettingInput } from "../transport/program/setting.ts";
 import { stateFolder } from "../transport/program/state_folder.ts";
 import { DEFAULT_CERTIFICATE_VALIDITY_MS } from "../identity/certificate_authority.ts";
+import { generationFolders } from "./generation_folders.ts";
+import type { GenerationPlaces } from "./generation_places.ts";
 import { DEFAULT_RETENTION_DAYS } from "./history_retention.ts";
 import { DEFAULT_QUEUE_BOUND } from "./request_book.ts";
 import { DEFAULT_EVENTS_KEPT } from "./store/device_event_record.ts";
@@ -46,6 +49,13 @@ export const DAEMON_SETTINGS = defineSettings({
     env: "PALYRA_ENROLMENT_ENABLED",
     flag: "--no-enrolment",
     description: "Whether devices can pair",
+  },
+  "enrolment.recovery": {
+    schema: v.boolean(),
+    default: true,
+    env: "PALYRA_ENROLMENT_RECOVERY",
+    flag: "--no-recovery",
+    description: "Whether a paired device whose certificate is of no use any more gets another one by its device key",
   },
   "enrolment.port": {
     schema: port,
@@ -100,6 +110,13 @@ export const DAEMON_SETTINGS = defineSettings({
     env: "PALYRA_EVENTS_KEPT",
     description: "Events of one device that are kept for its readers",
   },
+  "state.generation_file": {
+    schema: v.optional(v.pipe(v.string(), v.check((path) => isAbsolute(path)))),
+    default: undefined,
+    env: "PALYRA_STATE_GENERATION_FILE",
+    expects: "an absolute path",
+    description: "File outside the state folder by which a restored backup is noticed; best where no backup reaches",
+  },
   "operations.port": {
     schema: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535))),
     default: undefined,
@@ -146,10 +163,14 @@ export interface DaemonConfig {
   readonly quic: { readonly enabled: boolean };
   /** Undefined: nobody listens. */
   readonly operationsPort: number | undefined;
-  readonly enrolment: { readonly enabled: boolean; readonly port: number };
+  readonly enrolment: { readonly enabled: boolean; readonly port: number; readonly recovery: boolean };
   readonly serverNames: readonly string[];
   readonly trustDomain: string;
   readonly certificateValidityMs: number;
+  /** Where it is noted outside of the state folder how new the state is. */
+  readonly generationPlaces: GenerationPlaces;
+  /** Serve a state that was restored from a backup; false by default. */
+  readonly acceptRestoredState?: boolean;
   readonly queueBound: number;
   /** Days for which what has ended is kept. */
   readonly retentionDays: number;
@@ -179,10 +200,18 @@ export async function readDaemonConfig(sources: DaemonConfigSources): Promise<Da
     nodeRpc: { hostname: values["node_rpc.host"], port: values["node_rpc.port"] },
     quic: { enabled: values["quic.enabled"] },
     operationsPort: values["operations.port"],
-    enrolment: { enabled: values["enrolment.enabled"], port: values["enrolment.port"] },
+    enrolment: {
+      enabled: values["enrolment.enabled"],
+      port: values["enrolment.port"],
+      recovery: values["enrolment.recovery"],
+    },
     serverNames: values["server_names"],
     trustDomain: values["trust_domain"],
     certificateValidityMs: values["certificates.validity_ms"],
+    generationPlaces: {
+      file: values["state.generation_file"],
+      folders: generationFolders(folder, environment),
+    },
     queueBound: values["queue.bound"],
     retentionDays: values["retention.requests"],
     eventsKept: values["events.kept"],

@@ -157,17 +157,18 @@ export class DaemonListeners {
       { received: counters.datagramsReceived, sent: counters.datagramsSent, dropped: counters.datagramsDropped };
   }
 
-  /** Uses another server certificate for new connections; those that are open go on. */
-  reload(material: ServerTlsMaterial): void {
+  /** Uses another server certificate, or other CAs, for new connections; those that are open go on. */
+  reload(material: ServerTlsMaterial, enrolmentMaterial: ServerTlsMaterial): void {
     this.#nodes?.grpc.reload(material);
     this.#nodes?.quic?.reload(material);
-    this.#enrolment?.reload(material);
+    this.#enrolment?.reload(enrolmentMaterial);
   }
 
-  /** Cuts the connections of a certificate, on both transports. */
-  cut(fingerprint: Fingerprint): void {
-    this.#nodes?.grpc.closeConnections(fingerprint);
-    this.#nodes?.quic?.closeConnections(fingerprint);
+  /** Cuts the connections of a certificate, on both transports, and returns how many there were. */
+  cut(fingerprint: Fingerprint): number {
+    const grpc = this.#nodes?.grpc.closeConnections(fingerprint) ?? 0;
+    const quic = this.#nodes?.quic?.closeConnections(fingerprint) ?? 0;
+    return grpc + quic;
   }
 
   /** Stops to accept at once and lets running calls finish for a moment. Closing again does nothing. */

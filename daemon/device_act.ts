@@ -23,6 +23,20 @@ export type DeviceAct =
     };
   }
   | {
+    /** An operator granted or denied capabilities after the pairing. */
+    readonly name: "capabilities.decided";
+    readonly payload: {
+      readonly granted: readonly string[];
+      readonly denied: readonly string[];
+      readonly decided_by: string;
+    };
+  }
+  | {
+    /** The node offers what nobody has decided about; each name is told when it first is so. */
+    readonly name: "capabilities.pending";
+    readonly payload: { readonly capabilities: readonly string[] };
+  }
+  | {
     /** The device was shut out for good, and all of its certificates with it. */
     readonly name: "device.revoked";
     readonly payload: { readonly reason: string; readonly revoked_by: string };
@@ -33,7 +47,39 @@ export type DeviceAct =
     readonly payload: { readonly fingerprint: Fingerprint; readonly expires_at_unix_ms: number };
   }
   | {
-    /** A certificate that was still valid was revoked, and the device was not. */
+    /** The device was given a certificate because it proved its device key. */
+    readonly name: "certificate.recovered";
+    readonly payload: {
+      readonly fingerprint: Fingerprint;
+      readonly expires_at_unix_ms: number;
+      readonly remote_address: string;
+    };
+  }
+  | {
+    /** Somebody else may have a copy of the device's key. */
+    readonly name: "device.recovery_alarm";
+    readonly payload: { readonly reason: string };
+  }
+  | {
+    /** An operator has seen to the alarm. */
+    readonly name: "device.recovery_alarm_acknowledged";
+    readonly payload: { readonly acknowledged_by: string };
+  }
+  | {
+    /** An operator said whether the device may recover. */
+    readonly name: "device.recovery_set";
+    readonly payload: { readonly allowed: boolean; readonly set_by: string };
+  }
+  | {
+    /** An operator wants the device to have a new certificate. */
+    readonly name: "device.rotation_asked";
+    readonly payload: { readonly asked_by: string };
+  }
+  | {
+    /**
+     * A certificate that was still valid was revoked, and the device was not. `superseded` is the reason when the device
+     * has used a newer one.
+     */
     readonly name: "certificate.revoked";
     readonly payload: { readonly fingerprint: Fingerprint; readonly reason: string };
   }

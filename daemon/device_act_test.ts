@@ -81,10 +81,10 @@ Deno.test("A device's log tells of a renewal, of a notice and of the revocation,
 Deno.test("The local operator's log tells of its certificates as they are renewed", async () => {
   await using bench = await DaemonBench.open();
   const { pairing, issuer } = bench;
-  const { store, secrets, devices, clock } = pairing;
+  const { store, secrets, devices, identity, clock } = pairing;
   for (let renewal = 0; renewal < 3; renewal++) {
     // deno-lint-ignore no-await-in-loop -- one after the other
-    await renewOperatorCredentials({ store, secrets, devices, issuer, clock });
+    await renewOperatorCredentials({ store, secrets, devices, identity, issuer, clock });
     // A reason to renew while all of them are still valid.
     // deno-lint-ignore no-await-in-loop -- one after the other
     await secrets.write("operator-key.pem", new TextEncoder().encode("lost"));

@@ -4,7 +4,8 @@ import { PalyraError } from "../identity/palyra_error.ts";
 import type { Clock } from "../identity/unix_ms.ts";
 import { deviceActor } from "./audit/audit_act.ts";
 import type { CapabilityQueue } from "./capability_queue.ts";
-import { revokeWithDevice } from "./certificate_ledger.ts";
+import { revokeCertificate, revokeWithDevice } from "./certificate_ledger.ts";
+import { certificateNotFound, findCertificate } from "./certificate_lookup.ts";
 import type { DeviceEventLog } from "./device_event_log.ts";
 import { deviceNotFound, type DeviceRegistry } from "./device_registry.ts";
 import { isLocalOperator } from "./local_operator.ts";
@@ -69,6 +70,30 @@ export class DeviceAdministration {
     return revoked;
   }
 
+  /**
+   * Revokes one certificate of a device that stays paired: on disk first, then what it has opened is cut. Revoking it again
+   * changes nothing. `fingerprint` may be its beginning. Throws `invalid_argument` when that is too short or means several,
+   * `certificate_not_found` when there is none.
+   */
+  async revokeCertificate(fingerprint: string, reason: string, operator: string): Promise<DeviceRecord> {
+    const { store, devices, clock } = this.#options;
+    const found = findCertificate(devices, fingerprint);
+    const now = clock();
+    const text = cutReason(reason) || "revoked by the operator";
+    const { device, certificate } = await store.transaction(async (tx) => {
+      const stored = await tx.devices.getCertificate(found.fingerprint);
+      const device = stored && await tx.devices.get(stored.deviceId);
+      if (stored === undefined || device === undefined) throw certificateNotFound();
+      if (stored.revokedAt !== undefined) return { device, certificate: stored };
+      await revokeCertificate(tx, stored, { at: now, reason: text, actor: operator });
+      return { device, certificate: { ...stored, revokedAt: now, revokedReason: text } };
+    });
+    // The index is what the sessions and the listeners follow.
+    devices.putCertificate(certificate);
+    log.warn("Certificate revoked.", { deviceId: device.deviceId, fingerprint: certificate.fingerprint, operator });
+    return device;
+  }
+
   /** Forgets a device, revoking it first if it is paired. Throws `device_not_found`. */
   async remove(deviceId: DeviceId, reason: string, operator: string): Promise<void> {
     if (this.#options.devices.get(deviceId)?.status === "paired") await this.revoke(deviceId, reason, operator);
@@ -100,6 +125,7 @@ export class DeviceAdministration {
     await store.transaction(async (tx) => {
       const device = await tx.devices.get(deviceId);
       if (device === undefined) throw deviceNotFound();
+      await tx.devices.keepRevoked(deviceId, clock(), reason);
       await tx.devices.remove(deviceId);
       const details = { device_name: device.deviceName, reason };
       await tx.audit.append({ kind: "device.removed", actor, subject: deviceId, details }, clock());

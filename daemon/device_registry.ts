@@ -4,6 +4,7 @@ import { PalyraError } from "../identity/palyra_error.ts";
 import type { RevocationIndex } from "../identity/revocation_index.ts";
 import type { Clock, UnixMs } from "../identity/unix_ms.ts";
 import type { PeerCertificate } from "../transport/session.ts";
+import { certificateRefusal } from "./certificate_refusal.ts";
 import type { CertificateRecord, DeviceRecord } from "./store/device_record.ts";
 import type { Store } from "./store/store.ts";
 
@@ -37,6 +38,7 @@ export class DeviceRegistry {
     );
     for (const device of devices) registry.putDevice(device);
     for (const certificate of certificates) registry.putCertificate(certificate);
+    registry.forgetExpiredRevocations();
     return registry;
   }
 
@@ -61,9 +63,14 @@ export class DeviceRegistry {
     return [...fingerprints].flatMap((fingerprint) => this.#certificates.get(fingerprint) ?? []);
   }
 
+  /** The certificates whose fingerprints begin with `digits`, of any device. */
+  certificatesBeginningWith(digits: string): CertificateRecord[] {
+    return [...this.#certificates.values()].filter(({ fingerprint }) => fingerprint.startsWith(digits));
+  }
+
   /**
-   * Who a peer is, or why it is refused: `device_unknown`, `certificate_revoked`, `device_revoked`,
-   * `certificate_expired`.
+   * Who a peer is, or why it is refused: `device_unknown`, `device_revoked`, `certificate_revoked`,
+   * `certificate_superseded`, `certificate_expired`.
    */
   identify(peer: PeerCertificate): KnownPeer | PalyraError {
     const certificate = this.#certificates.get(peer.fingerprint);
@@ -80,17 +87,18 @@ export class DeviceRegistry {
         "This device was revoked by the daemon's operator. To use it again, remove it there and pair it anew.",
       );
     }
-    if (certificate.revokedAt !== undefined || this.#revocations.isRevoked(peer.fingerprint)) {
-      return new PalyraError("certificate_revoked", "This certificate was revoked. Pair the device again.");
-    }
+    const revokedReason = this.#revocations.certificateRevocation(peer.fingerprint)?.reason ??
+      (certificate.revokedAt === undefined ? undefined : certificate.revokedReason ?? "");
+    if (revokedReason !== undefined) return certificateRefusal(revokedReason);
     if (certificate.expiresAt <= this.#clock()) {
       return new PalyraError("certificate_expired", "This device's certificate has expired. Pair the device again.");
     }
     return { device, certificate };
   }
 
-  /** A device was stored. */
+  /** A device was stored. Who was revoked stays so until it is removed, in whatever order the tidings of two commits come. */
   putDevice(device: DeviceRecord): void {
+    if (device.status === "paired" && this.#devices.get(device.deviceId)?.status === "revoked") return;
     this.#devices.set(device.deviceId, device);
     if (device.status === "revoked") {
       this.#revocations.revokeDevice(device.deviceId, {
@@ -100,8 +108,10 @@ export class DeviceRegistry {
     }
   }
 
-  /** A certificate was stored. */
+  /** A certificate was stored. One that was revoked stays so, as a device does. */
   putCertificate(certificate: CertificateRecord): void {
+    const known = this.#certificates.get(certificate.fingerprint);
+    if (certificate.revokedAt === undefined && known?.revokedAt !== undefined) return;
     this.#certificates.set(certificate.fingerprint, certificate);
     const fingerprints = this.#fingerprints.get(certificate.deviceId) ?? new Set();
     this.#fingerprints.set(certificate.deviceId, fingerprints.add(certificate.fingerprint));
@@ -123,15 +133,19 @@ export class DeviceRegistry {
     }
   }
 
-  /** Certificates that had expired before `moment` were deleted. */
-  forgetCertificates(fingerprints: readonly Fingerprint[], moment: UnixMs): void {
+  /** Takes certificates out of the index that would be refused without it, because they have expired. */
+  forgetExpiredRevocations(): void {
+    this.#revocations.forgetExpired(this.#clock());
+  }
+
+  /** Expired certificates were deleted. */
+  forgetCertificates(fingerprints: readonly Fingerprint[]): void {
     for (const fingerprint of fingerprints) {
       const certificate = this.#certificates.get(fingerprint);
       if (certificate === undefined) continue;
       this.#certificates.delete(fingerprint);
       this.#fingerprints.get(certificate.deviceId)?.delete(fingerprint);
     }
-    if (fingerprints.length > 0) this.#revocations.forgetExpired(moment);
   }
 
   /** A device was deleted. */

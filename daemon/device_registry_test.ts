@@ -75,7 +75,7 @@ Deno.test("DeviceRegistry tells a known certificate from an unknown, a revoked a
     const registry = await DeviceRegistry.load(store, revocations, () => NOW);
     assert.equal(answer(registry, valid.fingerprint), good.deviceId);
     assert.equal(answer(registry, old.fingerprint), "certificate_expired");
-    assert.equal(answer(registry, withdrawn.fingerprint), "certificate_revoked");
+    assert.equal(answer(registry, withdrawn.fingerprint), "certificate_superseded");
     assert.equal(answer(registry, ofRevoked.fingerprint), "device_revoked");
     assert.equal(answer(registry, fingerprintOf(new Uint8Array([1]))), "device_unknown");
     assert.ok(revocations.isRevoked(withdrawn.fingerprint) && revocations.deviceRevocation(bad.deviceId));
@@ -87,6 +87,51 @@ Deno.test("DeviceRegistry tells a known certificate from an unknown, a revoked a
     assert.deepEqual(registry.certificatesOf(good.deviceId), []);
     registry.removeDevice(bad.deviceId);
     assert.equal(revocations.deviceRevocation(bad.deviceId), undefined, "a removed device may pair anew");
+  } finally {
+    await store.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("DeviceRegistry lets nobody in again by late tidings of a commit before the revocation", async () => {
+  const folder = await Deno.makeTempDir();
+  const store = SqliteStore.open(join(folder, "palyrad.sqlite"));
+  try {
+    const registry = await DeviceRegistry.load(store, new RevocationIndex(), () => NOW);
+    const [device, other] = [aDevice(), aDevice()];
+    const [one, two] = [certificateOf(device, "one"), certificateOf(other, "two")];
+    for (const each of [device, other]) registry.putDevice(each);
+    for (const each of [one, two]) registry.putCertificate(each);
+    registry.putDevice({ ...device, status: "revoked", revokedAt: NOW, revokedReason: "lost" });
+    registry.putCertificate({ ...two, revokedAt: NOW, revokedReason: "copied" });
+    registry.putDevice({ ...device, deviceName: "renamed meanwhile" });
+    registry.putCertificate({ ...two, firstUsedAt: NOW });
+    assert.equal(answer(registry, one.fingerprint), "device_revoked");
+    assert.equal(registry.get(device.deviceId)?.status, "revoked");
+    assert.equal(answer(registry, two.fingerprint), "certificate_revoked");
+    registry.removeDevice(device.deviceId);
+    registry.putDevice(device);
+    assert.equal(registry.get(device.deviceId)?.status, "paired", "whoever was removed may pair anew");
+  } finally {
+    await store.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("DeviceRegistry.load() takes revoked certificates that have expired into no index", async () => {
+  const folder = await Deno.makeTempDir();
+  const store = SqliteStore.open(join(folder, "palyrad.sqlite"));
+  try {
+    const device = aDevice();
+    const expired = certificateOf(device, "expired", { expiresAt: unixMs(NOW - 1), revokedAt: NOW, revokedReason: "" });
+    await store.transaction(async (tx) => {
+      await tx.devices.put(device);
+      await tx.devices.insertCertificate(expired);
+    });
+    const revocations = new RevocationIndex();
+    const registry = await DeviceRegistry.load(store, revocations, () => NOW);
+    assert.deepEqual(revocations.entries(), []);
+    assert.equal(answer(registry, expired.fingerprint), "certificate_revoked");
   } finally {
     await store.close();
     await Deno.remove(folder, { recursive: true });

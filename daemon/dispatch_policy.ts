@@ -18,8 +18,8 @@ export interface DispatchPermit {
 }
 
 /**
- * What may run: declared by the node and granted by the operator. Asked when a request is accepted and again when it
- * is dispatched (design section 3).
+ * What may run: declared by the node and granted by the operator, who may also deny it. Asked when a request is accepted
+ * and again when it is dispatched (design section 3).
  */
 export interface DispatchPolicy {
   /** Why `capability` must not run on the device now, or what is to be known of it. */

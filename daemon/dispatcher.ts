@@ -94,6 +94,12 @@ export class Dispatcher {
     const { record, sent } = live;
     if (record.state !== "dispatched" || record.attempt !== attempt || sent || this.#closed) return;
     if (ender.endIfOver(live)) return;
+    // What was allowed when it was begun may have been withdrawn while it was being written.
+    const verdict = this.#options.policy.check(record.deviceId, record.capability);
+    if (verdict instanceof PalyraError) {
+      void ender.end(live, "rejected", { errorCode: verdict.code, error: verdict.message });
+      return;
+    }
     if (device.link === link && !device.draining) return this.send(live, link);
     this.putBack(device, live);
     this.pump(device);

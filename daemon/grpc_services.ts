@@ -13,9 +13,14 @@ import type { Authorize, PeerCertificate } from "../transport/session.ts";
 import type { AdminEventFace } from "./admin_event_face.ts";
 import type { AdminFace } from "./admin_face.ts";
 import type { AdminAuditFace } from "./audit/admin_audit_face.ts";
+import type { AuthorityFace } from "./authority_face.ts";
+import type { CapabilityGrantFace } from "./capability_grant_face.ts";
+import type { DeviceRecoveryFace } from "./device_recovery_face.ts";
 import type { DeviceRegistry, KnownPeer } from "./device_registry.ts";
+import type { DeviceRenewalFace } from "./device_renewal_face.ts";
 import type { EnrolmentFace } from "./enrolment_face.ts";
 import type { NodeRpcFace } from "./node_rpc_face.ts";
+import type { RevocationFace } from "./revocation_face.ts";
 import type { NodeSessionServer } from "./node_session_server.ts";
 
 const NODE_SERVICE = "palyra.node.v1.NodeService";
@@ -29,6 +34,10 @@ export interface NodeRpcServices {
   readonly admin: AdminFace;
   readonly adminEvents: AdminEventFace;
   readonly adminAudit: AdminAuditFace;
+  readonly authority: AuthorityFace;
+  readonly grants: CapabilityGrantFace;
+  readonly revocation: RevocationFace;
+  readonly renewals: DeviceRenewalFace;
   readonly sessions: NodeSessionServer;
   readonly health: HealthState;
 }
@@ -56,7 +65,7 @@ function requireOperator(peer: KnownPeer): KnownPeer {
 
 /** Registers NodeService without pairing, AdminService, health and reflection. */
 export function addNodeRpcServices(server: Server, connections: ConnectionControl, services: NodeRpcServices): void {
-  const { devices, nodeRpc, admin, adminEvents, adminAudit, sessions, health } = services;
+  const { devices, nodeRpc, admin, adminEvents, adminAudit, grants, renewals, revocation, sessions, health } = services;
   const authorize: Authorize = (peer) => {
     const known = devices.identify(peer);
     return known instanceof PalyraError ? known : undefined;
@@ -79,11 +88,10 @@ export function addNodeRpcServices(server: Server, connections: ConnectionContro
       return handle(request, signal);
     });
   const elsewhere = unaryHandler<unknown, never>(authorize, () => {
-    throw new PalyraError("wrong_listener", "Pairing is served by the enrolment listener (by default port 7445).");
-  });
-
-  const unsupported = byOperator<unknown, never>(() => {
-    throw new PalyraError("unsupported", "This daemon does not serve this call yet.");
+    throw new PalyraError(
+      "wrong_listener",
+      "Pairing and recovery are served by the enrolment listener (by default port 7445).",
+    );
   });
 
   const node: NodeServiceServer = {
@@ -110,18 +118,18 @@ export function addNodeRpcServices(server: Server, connections: ConnectionContro
     approvePairing: byOperator((request, operator) => admin.decidePairing(request, true, operator)),
     rejectPairing: byOperator((request, operator) => admin.decidePairing(request, false, operator)),
     listDevices: byOperator((request) => admin.listDevices(request)),
-    getDevice: byOperator(({ deviceId }) => admin.getDevice(deviceId)),
+    getDevice: byOperator(({ deviceId }) => renewals.getDevice(deviceId)),
     revokeDevice: byOperator(({ deviceId, reason }, operator) => admin.revokeDevice(deviceId, reason, operator)),
     removeDevice: byOperator(({ deviceId, reason }, operator) => admin.removeDevice(deviceId, reason, operator)),
-    rotateDevice: unsupported,
-    revokeCertificate: unsupported,
-    setDeviceRecovery: unsupported,
-    setCapabilityGrant: unsupported,
-    getAuthority: unsupported,
-    beginAuthorityRotation: unsupported,
-    completeAuthorityRotation: unsupported,
-    abortAuthorityRotation: unsupported,
-    getRevocationList: unsupported,
+    rotateDevice: byOperator(({ deviceId }, operator) => renewals.rotateDevice(deviceId, operator)),
+    revokeCertificate: byOperator((request, operator) => revocation.revokeCertificate(request, operator)),
+    setDeviceRecovery: byOperator((request, operator) => renewals.setDeviceRecovery(request, operator)),
+    setCapabilityGrant: byOperator((request, operator) => grants.setCapabilityGrant(request, operator)),
+    getAuthority: byOperator(() => services.authority.getAuthority()),
+    beginAuthorityRotation: byOperator((_request, operator) => services.authority.begin(operator)),
+    completeAuthorityRotation: byOperator((request, operator) => services.authority.complete(request, operator)),
+    abortAuthorityRotation: byOperator((_request, operator) => services.authority.abort(operator)),
+    getRevocationList: byOperator(() => revocation.getRevocationList()),
     listNodes: byOperator((request) => admin.listNodes(request)),
     getNode: byOperator(({ deviceId }) => admin.getNode(deviceId)),
     readEvents: streamByOperator((request, signal) => adminEvents.readEvents(request, signal)),
@@ -141,10 +149,18 @@ export function addNodeRpcServices(server: Server, connections: ConnectionContro
   addReflectionService(server, [NODE_SERVICE, ADMIN_SERVICE, HEALTH_SERVICE], authorize);
 }
 
-/** Registers NodeService with pairing and nothing else, and health. */
-export function addEnrolmentServices(server: Server, enrolment: EnrolmentFace, health: HealthState): void {
+/** Registers NodeService with pairing and recovery and nothing else, and health. */
+export function addEnrolmentServices(
+  server: Server,
+  enrolment: EnrolmentFace,
+  recovery: DeviceRecoveryFace,
+  health: HealthState,
+): void {
   const elsewhere = openUnaryHandler<unknown, never>(() => {
-    throw new PalyraError("wrong_listener", "This is the enrolment listener: it only pairs. Use the node RPC port.");
+    throw new PalyraError(
+      "wrong_listener",
+      "This is the enrolment listener: it only pairs and recovers. Use the node RPC port.",
+    );
   });
   const node: NodeServiceServer = {
     beginPairingSession: openUnaryHandler((request, { remoteAddress }) => enrolment.begin(request, remoteAddress)),
@@ -153,8 +169,8 @@ export function addEnrolmentServices(server: Server, enrolment: EnrolmentFace, h
     ),
     getPairingRequestStatus: openUnaryHandler((request) => enrolment.status(request)),
     watchPairingRequest: openServerStreamHandler((request, { signal }) => enrolment.watch(request, signal)),
-    beginDeviceRecovery: elsewhere,
-    completeDeviceRecovery: elsewhere,
+    beginDeviceRecovery: openUnaryHandler((request, { remoteAddress }) => recovery.begin(request, remoteAddress)),
+    completeDeviceRecovery: openUnaryHandler((request, { remoteAddress }) => recovery.complete(request, remoteAddress)),
     rotateDeviceCertificate: elsewhere,
     revokeDevicePairing: elsewhere,
     registerNode: elsewhere,

@@ -69,15 +69,18 @@ export class HistoryRetention {
   async #sweep(): Promise<void> {
     const { devices, clock, keptMs } = this.#options;
     const moment = unixMs(Math.max(0, clock() - keptMs));
+    devices.forgetExpiredRevocations();
     try {
       const requests = await this.#inBatches((tx) => tx.requests.deleteEndedBefore(moment, BATCH));
       const pairings = await this.#inBatches((tx) => tx.pairing.deleteEndedBefore(moment, BATCH));
       const certificates = await this.#inBatches(async (tx) => {
         const expired = await tx.devices.deleteCertificatesExpiredBefore(moment, BATCH);
         // Should the transaction fail, an expired certificate that is not known is refused as well.
-        devices.forgetCertificates(expired, moment);
+        devices.forgetCertificates(expired);
         return expired.length;
       });
+      // Nobody asks what became of a device that was removed.
+      await this.#inBatches((tx) => tx.devices.deleteExpiredRevoked(clock(), BATCH));
       if (requests + pairings + certificates === 0) return;
       log.info("History was deleted that is older than it is kept.", {
         requests,

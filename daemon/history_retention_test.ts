@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { fingerprintOf } from "../identity/fingerprint.ts";
+import { PalyraError } from "../identity/palyra_error.ts";
 import { ulidFrom } from "../identity/ulid_bytes.ts";
 import { unixMs } from "../identity/unix_ms.ts";
 import { HistoryRetention } from "./history_retention.ts";
@@ -42,6 +43,43 @@ Deno.test("HistoryRetention deletes what is older than it is kept, in batches, a
   assert.deepEqual(left.map(({ requestId }) => requestId).sort(), recent.map(({ requestId }) => requestId).sort());
   const certificates = devices.certificatesOf(device.deviceId).map(({ fingerprint }) => fingerprint);
   assert.deepEqual([valid, expired].map(({ fingerprint }) => certificates.includes(fingerprint)), [true, false]);
+});
+
+Deno.test("HistoryRetention forgets revocations of certificates that have expired, and those of removed devices", async () => {
+  await using bench = await DaemonBench.open();
+  const { store, devices, identity: { revocations }, clock } = bench.pairing;
+  const device = await bench.pairedNode("laptop");
+  const certificate = (number: number, days: number) => ({
+    deviceId: device.deviceId,
+    fingerprint: fingerprintOf(new Uint8Array([number])),
+    issuedAt: unixMs(clock() - 2 * DAY_MS),
+    expiresAt: unixMs(clock() + days * DAY_MS),
+    pem: "pem",
+    caFingerprint: fingerprintOf(new Uint8Array()),
+    revokedAt: clock(),
+    revokedReason: "lost",
+  });
+  const [expired, valid] = [certificate(1, -1), certificate(2, 1)];
+  for (const each of [expired, valid]) devices.putCertificate(each);
+  const sweep = async () => {
+    const retention = HistoryRetention.start({ store, devices, clock, keptMs: 30 * DAY_MS });
+    await retention.firstLook;
+    await retention.stop();
+  };
+  await sweep();
+  assert.deepEqual([expired, valid].map((each) => revocations.isRevoked(each.fingerprint)), [false, true]);
+  const known = devices.identify({ fingerprint: expired.fingerprint, der: new Uint8Array() });
+  assert.ok(
+    known instanceof PalyraError && known.code === "certificate_revoked",
+    "it is known for as long as it is kept",
+  );
+
+  await bench.administration.remove(device.deviceId, "", "owner");
+  const revoked = async () => (await store.transaction((tx) => tx.devices.listRevoked(unixMs(0)))).length;
+  assert.ok(await revoked() > 0);
+  bench.pairing.now = unixMs(clock() + 2 * DAY_MS);
+  await sweep();
+  assert.equal(await revoked(), 0);
 });
 
 Deno.test("HistoryRetention stops between two batches", async () => {

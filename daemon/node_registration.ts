@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { CAPABILITY_NAME, MAX_CAPABILITY_NAME_CHARACTERS } from "../identity/capability_name.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { type CanonicalUlid, isCanonicalUlid } from "../identity/device_id.ts";
+import { type Fingerprint, parseFingerprint } from "../identity/fingerprint.ts";
 import type { AttemptRef, DeviceCapability, Hello } from "../proto/gen/node.ts";
 import type { AttemptName } from "./capability_dispatch_record.ts";
 import type { DeclaredCapability } from "./store/registered_node_record.ts";
@@ -16,6 +17,9 @@ export const MAX_NODE_CONCURRENCY = 256;
 const MAX_SCHEMA_CHARACTERS: number = 32 * 1024;
 /** Attempts a node may name when it connects: what a full queue holds, twice. */
 const MAX_ATTEMPTS_NAMED = 2_000;
+
+/** CAs a node may say that it trusts; a daemon has fewer. */
+const MAX_AUTHORITIES_NAMED = 16;
 
 /** What a node says of itself, checked. */
 export interface NodeRegistration {
@@ -34,6 +38,8 @@ export interface NodeHello extends NodeRegistration {
   readonly inFlight: readonly AttemptName[];
   readonly finished: readonly AttemptName[];
   readonly interrupted: readonly AttemptName[];
+  /** The CAs that it trusts; empty when it does not say. */
+  readonly trustedAuthorities: readonly Fingerprint[];
 }
 
 const label = (max: number) => v.pipe(v.string(), v.maxLength(max), v.regex(/^[^\p{C}]*$/u, "no control characters"));
@@ -118,6 +124,7 @@ export function checkHello(hello: Hello): NodeHello {
     inFlight: checkAttempts(hello.inFlight),
     finished: checkAttempts(hello.finished),
     interrupted: checkAttempts(hello.interrupted),
+    trustedAuthorities: checkAuthorities(hello.trustedCaFingerprints),
   };
 }
 
@@ -126,6 +133,14 @@ function checkAttempts(attempts: readonly AttemptRef[]): AttemptName[] {
     throw new PalyraError("invalid_argument", `A node may name ${MAX_ATTEMPTS_NAMED} attempts at most.`);
   }
   return attempts.map(checkAttempt);
+}
+
+/** Checks which CAs a node says that it trusts; throws `invalid_argument`. */
+export function checkAuthorities(fingerprints: readonly string[]): Fingerprint[] {
+  if (fingerprints.length > MAX_AUTHORITIES_NAMED) {
+    throw new PalyraError("invalid_argument", `A node may trust ${MAX_AUTHORITIES_NAMED} CAs of its daemon at most.`);
+  }
+  return fingerprints.map(parseFingerprint);
 }
 
 /** Checks which attempt a node speaks of; throws `invalid_argument`. */

@@ -4,10 +4,13 @@ import { PalyraError } from "../identity/palyra_error.ts";
 import type { ReasonCode } from "../identity/reason_code.ts";
 import type { Clock, UnixMs } from "../identity/unix_ms.ts";
 import type { DaemonSession, TransportName } from "../transport/session.ts";
+import { grantRefusal, pendingCapabilities } from "./capability_grant.ts";
+import { type CertificateChanges, followChanges, useCertificate } from "./certificate_succession.ts";
 import { DeclaredSchema } from "./declared_schema.ts";
 import type { CapabilitySchemas, DispatchPermit, DispatchPolicy } from "./dispatch_policy.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import type { NodeRegistration } from "./node_registration.ts";
+import { PendingNotices } from "./pending_notices.ts";
 import type { DeclaredCapability, RegisteredNodeRecord } from "./store/registered_node_record.ts";
 import type { Store, StoreTransaction } from "./store/store.ts";
 
@@ -21,6 +24,8 @@ export interface OpenedSession {
   readonly epoch: number;
   /** The number of its `session.opened` in the device's event log. */
   readonly eventSequence: number;
+  /** What the first use of its certificate has ended; to be followed once the session has taken over. */
+  readonly changes: CertificateChanges | undefined;
 }
 
 /** A node that has its Welcome. */
@@ -35,6 +40,12 @@ export interface ConnectedNode {
   readonly close: (code: ReasonCode, message: string) => void;
 }
 
+/** What a node declared, on disk now, and the names in it that have become pending by that. */
+interface StoredRegistration {
+  readonly node: RegisteredNodeRecord;
+  readonly pending: readonly string[];
+}
+
 /**
  * The nodes: what each registered, and which of them are connected. Presence is the session and nothing else; it is
  * never written down.
@@ -47,6 +58,7 @@ export class NodeRuntimeState implements DispatchPolicy {
   readonly #connected = new Map<DeviceId, ConnectedNode>();
   /** Each is prepared once for a registration, when it is first needed. */
   readonly #schemas = new WeakMap<DeclaredCapability, CapabilitySchemas>();
+  readonly #notices = new PendingNotices();
 
   private constructor(store: Store, devices: DeviceRegistry, clock: Clock) {
     this.#store = store;
@@ -84,12 +96,8 @@ export class NodeRuntimeState implements DispatchPolicy {
         `The node has no capability of that name. \`palyrad nodes describe ${deviceId}\` shows what it has.`,
       );
     }
-    if (!device.grantedCapabilities.includes(capability)) {
-      return new PalyraError(
-        "capability_not_granted",
-        "The node offers this capability, but it was not granted when the device was approved.",
-      );
-    }
+    const refused = grantRefusal(device, capability);
+    if (refused !== undefined) return refused;
     if (!declared.available) {
       const reason = declared.unavailableReason || "The node does not say why.";
       return new PalyraError("capability_unavailable", `The node cannot run this capability now. ${reason}`);
@@ -97,9 +105,10 @@ export class NodeRuntimeState implements DispatchPolicy {
     return { idempotent: declared.idempotent, schemas: this.#schemasOf(declared) };
   }
 
-  /** The node's capability as declared and whether it was granted. */
-  granted(deviceId: DeviceId, capability: DeclaredCapability): boolean {
-    return this.#devices.get(deviceId)?.grantedCapabilities.includes(capability.name) ?? false;
+  /** What the node offers and no operator has decided about. */
+  pending(deviceId: DeviceId): string[] {
+    const device = this.#devices.get(deviceId);
+    return device === undefined ? [] : pendingCapabilities(device, this.#nodes.get(deviceId)?.capabilities ?? []);
   }
 
   /** The registered node, connected or not. */
@@ -134,21 +143,31 @@ export class NodeRuntimeState implements DispatchPolicy {
     this.#keep(await this.#store.transaction((tx) => this.#write(tx, deviceId, registration, 0)));
   }
 
-  /** Stores what a node declares in its Hello, and begins the next epoch. Resolves when it is on disk. */
+  /**
+   * Stores what a node declares in its Hello, that it has used its certificate, and begins the next epoch. Resolves when it
+   * is on disk; throws `certificate_superseded` when another session has ended the certificate meanwhile.
+   */
   async openSession(
     deviceId: DeviceId,
     registration: NodeRegistration,
     session: DaemonSession,
   ): Promise<OpenedSession> {
-    const { node, event } = await this.#store.transaction(async (tx) => {
-      const node = await this.#write(tx, deviceId, registration, 1);
+    const { stored, event, changes } = await this.#store.transaction(async (tx) => {
+      const stored = await this.#write(tx, deviceId, registration, 1);
+      const changes = await useCertificate(tx, deviceId, session.peer.fingerprint, stored.node.lastSeenAt);
+      const { epoch, lastSeenAt } = stored.node;
       const { transport, remoteAddress } = session;
-      const payload = { epoch: node.epoch, transport, remote_address: remoteAddress };
-      const event = await tx.events.append(deviceId, { name: "session.opened", payload }, node.lastSeenAt);
-      return { node, event };
+      const payload = { epoch, transport, remote_address: remoteAddress };
+      const event = await tx.events.append(deviceId, { name: "session.opened", payload }, lastSeenAt);
+      return { stored, event, changes };
     });
-    this.#keep(node);
-    return { epoch: node.epoch, eventSequence: event.sequence };
+    this.#keep(stored);
+    return { epoch: stored.node.epoch, eventSequence: event.sequence, changes };
+  }
+
+  /** Cuts and refuses whoever still comes with a certificate that the session has ended. */
+  sessionTookOver({ changes }: OpenedSession): void {
+    followChanges(this.#devices, changes);
   }
 
   /** The node has its Welcome. */
@@ -187,6 +206,7 @@ export class NodeRuntimeState implements DispatchPolicy {
   /** The device was deleted. */
   remove(deviceId: DeviceId): void {
     this.#nodes.delete(deviceId);
+    this.#notices.forget(deviceId);
   }
 
   #schemasOf(declared: DeclaredCapability): CapabilitySchemas {
@@ -208,7 +228,7 @@ export class NodeRuntimeState implements DispatchPolicy {
     deviceId: DeviceId,
     registration: Partial<NodeRegistration>,
     epochStep: 0 | 1,
-  ): Promise<RegisteredNodeRecord> {
+  ): Promise<StoredRegistration> {
     const earlier = await tx.nodes.get(deviceId);
     const now = this.#clock();
     const node: RegisteredNodeRecord = {
@@ -222,12 +242,20 @@ export class NodeRuntimeState implements DispatchPolicy {
       epoch: (earlier?.epoch ?? 0) + epochStep,
     };
     await tx.nodes.put(node);
-    return node;
+    const device = this.#devices.get(deviceId);
+    const pending = device === undefined
+      ? []
+      : this.#notices.untold(deviceId, device, earlier?.capabilities ?? [], node.capabilities);
+    if (pending.length > 0) {
+      await tx.events.append(deviceId, { name: "capabilities.pending", payload: { capabilities: pending } }, now);
+    }
+    return { node, pending };
   }
 
-  #keep(stored: RegisteredNodeRecord): void {
-    const known = this.#nodes.get(stored.deviceId);
+  #keep({ node, pending }: StoredRegistration): void {
+    this.#notices.tell(node.deviceId, pending);
+    const known = this.#nodes.get(node.deviceId);
     // Two sessions may register at once; the newer epoch stands.
-    if (known === undefined || stored.epoch >= known.epoch) this.#nodes.set(stored.deviceId, stored);
+    if (known === undefined || node.epoch >= known.epoch) this.#nodes.set(node.deviceId, node);
   }
 }

@@ -1,9 +1,10 @@
 import { getLogger } from "@logtape/logtape";
 import { type DeviceId, newUlid, parseDeviceId } from "../identity/device_id.ts";
+import type { Fingerprint } from "../identity/fingerprint.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { ReasonCode } from "../identity/reason_code.ts";
 import type { Clock } from "../identity/unix_ms.ts";
-import type { NodeEventRequest, NodeEventResponse } from "../proto/gen/node.ts";
+import type { NodeEventRequest } from "../proto/gen/node.ts";
 import type { DaemonSession } from "../transport/session.ts";
 import {
   DAEMON_HEARTBEAT_INTERVAL_MS,
@@ -11,86 +12,19 @@ import {
   KEEP_ALIVE_MS,
   MAX_MESSAGE_BYTES,
 } from "../transport/transport_limits.ts";
-import type { AttemptName, CapabilityDispatchRecord } from "./capability_dispatch_record.ts";
 import type { CapabilityQueue } from "./capability_queue.ts";
 import type { DeviceEventLog } from "./device_event_log.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
-import type { NodeLink } from "./node_link.ts";
 import { checkProgress, checkResult } from "./node_report.ts";
-import { checkAttempt, checkHello, type NodeHello } from "./node_registration.ts";
-import type { NodeRuntimeState } from "./node_runtime_state.ts";
+import { checkAttempt, checkAuthorities, checkHello, type NodeHello } from "./node_registration.ts";
+import type { NodeRuntimeState, OpenedSession } from "./node_runtime_state.ts";
+import { attemptRef, daemonMessage, SessionLink } from "./session_link.ts";
+import { TrustedAuthorities } from "./trusted_authorities.ts";
 import { SilenceWatch } from "../transport/silence_watch.ts";
 
 const log = getLogger(["palyra", "daemon", "session"]);
 
-type DaemonMessage = NonNullable<NodeEventResponse["message"]>;
-
-function daemonMessage(message: DaemonMessage): NodeEventResponse {
-  return { v: 1, eventId: undefined, accepted: false, reason: "", message };
-}
-
-function attemptRef({ requestId, attempt }: AttemptName) {
-  return { requestId: { ulid: requestId }, attempt };
-}
-
 const utf8 = new TextEncoder();
-
-/** Nobody waits for an acknowledgement, so those of a moment go together; in milliseconds. */
-const ACKNOWLEDGE_AFTER_MS = 20;
-
-const MAX_ACKNOWLEDGED_TOGETHER = 64;
-
-/** A welcomed session as the queue sees it. */
-class SessionLink implements NodeLink {
-  readonly #session: DaemonSession;
-  readonly epoch: number;
-  readonly instanceId: string;
-  readonly journalId: string;
-  readonly maxConcurrency: number;
-  readonly capabilityLimits: ReadonlyMap<string, number>;
-  #acknowledged: AttemptName[] = [];
-  #acknowledging: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(session: DaemonSession, epoch: number, hello: NodeHello) {
-    this.#session = session;
-    this.epoch = epoch;
-    this.instanceId = hello.instanceId;
-    this.journalId = hello.journalId;
-    this.maxConcurrency = hello.maxConcurrency;
-    this.capabilityLimits = new Map(
-      hello.capabilities.flatMap(({ name, maxConcurrency }) =>
-        maxConcurrency === undefined ? [] : [[name, maxConcurrency]]
-      ),
-    );
-  }
-
-  dispatch({ requestId, ...dispatch }: CapabilityDispatchRecord): void {
-    this.#session.send(daemonMessage({ $case: "dispatch", value: { requestId: { ulid: requestId }, ...dispatch } }));
-  }
-
-  cancel(attempt: AttemptName, reason: string): void {
-    this.#session.send(daemonMessage({ $case: "cancel", value: { attempt: attemptRef(attempt), reason } }));
-  }
-
-  acknowledge(attempt: AttemptName): void {
-    this.#acknowledged.push(attempt);
-    if (this.#acknowledged.length >= MAX_ACKNOWLEDGED_TOGETHER) this.#sendAcknowledged();
-    else this.#acknowledging ??= setTimeout(() => this.#sendAcknowledged(), ACKNOWLEDGE_AFTER_MS);
-  }
-
-  /** The session is over; what was not acknowledged is settled by the next one. */
-  end(): void {
-    clearTimeout(this.#acknowledging);
-  }
-
-  #sendAcknowledged(): void {
-    clearTimeout(this.#acknowledging);
-    this.#acknowledging = undefined;
-    const attempts = this.#acknowledged.map(attemptRef);
-    this.#acknowledged = [];
-    this.#session.send(daemonMessage({ $case: "resultAck", value: { attempts } }));
-  }
-}
 
 /** What {@linkcode NodeSessionServer} needs. */
 export interface NodeSessionServerOptions {
@@ -100,6 +34,8 @@ export interface NodeSessionServerOptions {
   readonly events: DeviceEventLog;
   /** PEM certificates that the nodes should trust. */
   readonly trustBundlePem: () => string;
+  /** The CA that issues: who comes with a certificate of an earlier one is asked to renew it. By default nobody is. */
+  readonly issuer?: () => Fingerprint;
   readonly clock: Clock;
 }
 
@@ -107,6 +43,7 @@ export interface NodeSessionServerOptions {
 export class NodeSessionServer {
   readonly #options: NodeSessionServerOptions;
   readonly #conversations = new Map<NodeConversation, DeviceId>();
+  readonly #trusted = new TrustedAuthorities();
   #stopping = false;
 
   constructor(options: NodeSessionServerOptions) {
@@ -122,7 +59,7 @@ export class NodeSessionServer {
     }
     if (this.#stopping) return session.close("shutting_down", "The daemon is stopping; come back in a moment.");
     const { deviceId } = known.device;
-    const conversation = new NodeConversation(this.#options, session, deviceId);
+    const conversation = new NodeConversation(this.#options, session, deviceId, this.#trusted);
     this.#conversations.set(conversation, deviceId);
     session.onMessage = (message) => conversation.receive(message);
     void session.closed.then((end) => {
@@ -139,6 +76,39 @@ export class NodeSessionServer {
     }
   }
 
+  /**
+   * Ends every session that came with a certificate, in this turn of the event loop; returns the ends of those that were
+   * open, each of which comes when the node has ended its side too or its connection is cut.
+   */
+  closeCertificate(fingerprint: Fingerprint, code: ReasonCode, message: string): Promise<unknown>[] {
+    const conversations = [...this.#conversations.keys()].filter((each) => each.fingerprint === fingerprint);
+    for (const conversation of conversations) conversation.close(code, message);
+    return conversations.map(({ closed }) => closed);
+  }
+
+  /** Asks a device to renew its certificate now, for a reason that its log tells; false when it is not connected. */
+  askForRenewal(deviceId: DeviceId, reason: string): boolean {
+    const asked = [...this.#conversations].filter(([conversation, owner]) =>
+      owner === deviceId && conversation.askForRenewal(reason)
+    );
+    return asked.length > 0;
+  }
+
+  /** Sends every node the CAs that it should trust now; each says when it has them on its disk. */
+  pushTrustBundle(): void {
+    for (const conversation of this.#conversations.keys()) conversation.pushTrustBundle();
+  }
+
+  /** The devices that have their Welcome. */
+  get connectedDevices(): DeviceId[] {
+    return [...new Set([...this.#conversations].flatMap(([{ isWelcomed }, deviceId]) => isWelcomed ? [deviceId] : []))];
+  }
+
+  /** Whether a device has said, since the daemon started, that it trusts a CA. */
+  trusts(deviceId: DeviceId, authority: Fingerprint): boolean {
+    return this.#trusted.has(deviceId, authority);
+  }
+
   /** Takes no more sessions, tells every node that the daemon stops, and ends theirs. */
   async shutDown(): Promise<void> {
     this.#stopping = true;
@@ -151,6 +121,7 @@ class NodeConversation {
   readonly #options: NodeSessionServerOptions;
   readonly #session: DaemonSession;
   readonly #deviceId: DeviceId;
+  readonly #trusted: TrustedAuthorities;
   readonly #watch: SilenceWatch;
   #link: SessionLink | undefined;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
@@ -160,8 +131,14 @@ class NodeConversation {
   #endCode: ReasonCode | undefined;
   readonly #over = new AbortController();
 
-  constructor(options: NodeSessionServerOptions, session: DaemonSession, deviceId: DeviceId) {
+  constructor(
+    options: NodeSessionServerOptions,
+    session: DaemonSession,
+    deviceId: DeviceId,
+    trusted: TrustedAuthorities,
+  ) {
     this.#options = options;
+    this.#trusted = trusted;
     this.#session = session;
     this.#deviceId = deviceId;
     this.#watch = new SilenceWatch(() => {
@@ -169,6 +146,16 @@ class NodeConversation {
       session.abort("keep_alive_missed", `Nothing came from the node for ${KEEP_ALIVE_MS} ms.`);
     }, () => session.receivedAt);
     this.#watch.start(HANDSHAKE_TIMEOUT_MS);
+  }
+
+  /** Of the certificate that it came with. */
+  get fingerprint(): Fingerprint {
+    return this.#session.peer.fingerprint;
+  }
+
+  /** Resolves when nothing can come or go any more. */
+  get closed(): Promise<unknown> {
+    return this.#session.closed;
   }
 
   receive(message: NodeEventRequest): void {
@@ -205,6 +192,24 @@ class NodeConversation {
   close(code: ReasonCode, message: string): void {
     this.stop(code);
     this.#session.close(code, message);
+  }
+
+  /** Asks the node to renew its certificate now; false when it has no Welcome yet, or no more. */
+  askForRenewal(reason: string): boolean {
+    if (!this.isWelcomed) return false;
+    this.#session.send(daemonMessage({ $case: "renewCertificate", value: { reason } }));
+    return true;
+  }
+
+  /** Whether it has its Welcome and has not ended. */
+  get isWelcomed(): boolean {
+    return this.#link !== undefined && this.#endCode === undefined;
+  }
+
+  /** Tells the node which CAs to trust; one that has no Welcome yet is told by it. */
+  pushTrustBundle(): void {
+    if (!this.isWelcomed) return;
+    this.#session.send(daemonMessage({ $case: "trustBundle", value: { pem: this.#options.trustBundlePem() } }));
   }
 
   /** The daemon stops. */
@@ -254,6 +259,8 @@ class NodeConversation {
       case "draining":
         runtime.heard(this.#deviceId, this.#session, true);
         return queue.drain(this.#deviceId, link);
+      case "trustBundleStored":
+        return this.#trusted.put(this.#deviceId, checkAuthorities(message.value.caFingerprints));
       case "hello":
         throw new PalyraError("protocol_mismatch", "A session has one Hello.");
     }
@@ -266,9 +273,20 @@ class NodeConversation {
   }
 
   async #welcome(hello: NodeHello, claimedId: string): Promise<void> {
-    const { runtime, queue, clock, trustBundlePem } = this.#options;
+    const { runtime } = this.#options;
     if (parseDeviceId(claimedId) !== this.#deviceId) throw speaksForAnother();
-    const { epoch, eventSequence } = await runtime.openSession(this.#deviceId, hello, this.#session);
+    const opened = await runtime.openSession(this.#deviceId, hello, this.#session);
+    try {
+      this.#takeOver(opened, hello);
+    } finally {
+      // Not before: who came with an earlier certificate is told first that this session replaces its own.
+      runtime.sessionTookOver(opened);
+    }
+    this.#askForRotation();
+  }
+
+  #takeOver({ epoch, eventSequence }: OpenedSession, hello: NodeHello): void {
+    const { runtime, queue, clock, trustBundlePem } = this.#options;
     if (this.#endCode !== undefined) {
       return runtime.closeSession(this.#deviceId, this.#session, epoch, this.#endCode);
     }
@@ -278,6 +296,7 @@ class NodeConversation {
       throw new PalyraError("session_replaced", "A newer session of the same device is open.");
     }
     earlier?.close("session_replaced", "A newer session of the same device took over.");
+    this.#trusted.put(this.#deviceId, hello.trustedAuthorities);
     runtime.connect(this.#deviceId, this.#session, epoch, (code, message) => this.close(code, message));
     this.#watch.start(KEEP_ALIVE_MS);
     this.#heartbeat = setInterval(
@@ -305,6 +324,21 @@ class NodeConversation {
       epoch,
     });
     void this.#pushEvents(eventSequence);
+  }
+
+  /** The device should have another certificate than the one with which it came: at its operator's wish, or by its age. */
+  #askForRotation(): void {
+    const { devices, issuer } = this.#options;
+    if (devices.get(this.#deviceId)?.rotationAskedAt !== undefined) {
+      this.askForRenewal("The daemon's operator asked for a new certificate.");
+      return;
+    }
+    const known = devices.identify(this.#session.peer);
+    const authority = issuer?.();
+    if (authority === undefined || known instanceof PalyraError || known.certificate.caFingerprint === authority) {
+      return;
+    }
+    this.askForRenewal("The daemon's CA has changed.");
   }
 
   /** Tells the node what happens to its device after event `after`, for as long as the session lasts; never rejects. */

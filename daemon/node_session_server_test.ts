@@ -1,191 +1,12 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { type DeviceId, newDeviceId, newUlid } from "../identity/device_id.ts";
+import { newDeviceId, newUlid } from "../identity/device_id.ts";
 import { fingerprintOf } from "../identity/fingerprint.ts";
 import type { ReasonCode } from "../identity/reason_code.ts";
-import { RevocationIndex } from "../identity/revocation_index.ts";
-import { systemClock, unixMs } from "../identity/unix_ms.ts";
-import { DeviceCapability, Hello, NodeEventRequest, type NodeEventResponse } from "../proto/gen/node.ts";
-import type { DaemonSession, PeerCertificate, SessionEnd } from "../transport/session.ts";
-import { checkOrder } from "./capability_order.ts";
-import { CapabilityQueue } from "./capability_queue.ts";
-import { DeviceEventLog } from "./device_event_log.ts";
-import { DeviceRegistry } from "./device_registry.ts";
-import { NodeRuntimeState } from "./node_runtime_state.ts";
-import { NodeSessionServer } from "./node_session_server.ts";
-import type { DeviceRecord } from "./store/device_record.ts";
-import { SqliteStore } from "./store/sqlite/sqlite_store.ts";
-
-/** The daemon's end of a session whose other end is the test; it closes as late as a real one may. */
-class TestSession implements DaemonSession {
-  readonly receivedAt = undefined;
-  readonly transport = "grpc";
-  readonly remoteAddress = "192.0.2.1:5000";
-  readonly sent: NodeEventResponse[] = [];
-  /** What was to be sent after the end, which nobody reads. */
-  readonly late: NodeEventResponse[] = [];
-  readonly #end = Promise.withResolvers<SessionEnd>();
-  readonly closed = this.#end.promise;
-  readonly #heard = new Set<() => void>();
-  onMessage: ((message: NodeEventRequest) => void) | undefined;
-  code: ReasonCode | undefined;
-
-  constructor(readonly peer: PeerCertificate) {}
-
-  send(message: NodeEventResponse): void {
-    (this.code === undefined ? this.sent : this.late).push(message);
-    for (const wake of this.#heard) wake();
-  }
-  close(code: ReasonCode): void {
-    this.code ??= code;
-    for (const wake of this.#heard) wake();
-  }
-  abort(code: ReasonCode): void {
-    this.close(code);
-    this.disconnect();
-  }
-  disconnect(): void {
-    this.#end.resolve({ by: "local", code: this.code ?? "connection_lost", message: "" });
-  }
-  /** The events that the node was told of: number, name and payload. */
-  get events(): unknown[] {
-    return this.sent.flatMap(({ message }) =>
-      message?.$case === "event"
-        ? [[message.value.sequence, message.value.name, new TextDecoder().decode(message.value.payloadJson)]]
-        : []
-    );
-  }
-  get cases(): (string | undefined)[] {
-    return this.sent.map(({ message }) => message?.$case);
-  }
-  /** Waits until `count` messages of `kind` were sent, or the session was closed. */
-  async until(kind: string, count = 1): Promise<void> {
-    while (this.cases.filter((each) => each === kind).length < count && this.code === undefined) {
-      // deno-lint-ignore no-await-in-loop -- waits for the next message
-      await new Promise<void>((resolve) => this.#heard.add(resolve));
-    }
-  }
-  say(message: NonNullable<NodeEventRequest["message"]>): void {
-    this.onMessage?.(NodeEventRequest.create({ v: 1, message }));
-  }
-}
-
-class Bench implements AsyncDisposable {
-  readonly deviceId: DeviceId = newDeviceId();
-  readonly peer: PeerCertificate = { fingerprint: fingerprintOf(new Uint8Array([1])), der: new Uint8Array([1]) };
-  readonly #sessions: TestSession[] = [];
-
-  private constructor(
-    readonly folder: string,
-    readonly store: SqliteStore,
-    readonly devices: DeviceRegistry,
-    readonly runtime: NodeRuntimeState,
-    readonly queue: CapabilityQueue,
-    readonly events: DeviceEventLog,
-    readonly server: NodeSessionServer,
-  ) {}
-
-  static async open(clientKind: DeviceRecord["clientKind"] = "node"): Promise<Bench> {
-    const folder = await Deno.makeTempDir();
-    const store = SqliteStore.open(join(folder, "palyrad.sqlite"));
-    const devices = await DeviceRegistry.load(store, new RevocationIndex(), systemClock);
-    const runtime = await NodeRuntimeState.load(store, devices, systemClock);
-    const queue = await CapabilityQueue.open({ store, policy: runtime, clock: systemClock });
-    const clock = systemClock;
-    const events = new DeviceEventLog({ store, devices, clock });
-    const server = new NodeSessionServer({ devices, runtime, queue, events, trustBundlePem: () => "", clock });
-    const bench = new Bench(folder, store, devices, runtime, queue, events, server);
-    const device: DeviceRecord = {
-      deviceId: bench.deviceId,
-      clientKind,
-      status: "paired",
-      deviceName: "laptop",
-      platform: "test",
-      publicKey: new Uint8Array(32),
-      identityFingerprint: bench.peer.fingerprint,
-      grantedCapabilities: ["echo"],
-      deniedCapabilities: [],
-      recoveryAllowed: true,
-      recoveryCount: 0,
-      pairedAt: systemClock(),
-      approvedBy: "operator",
-    };
-    await store.transaction((tx) => tx.devices.put(device));
-    devices.putDevice(device);
-    devices.putCertificate({
-      fingerprint: bench.peer.fingerprint,
-      deviceId: bench.deviceId,
-      issuedAt: systemClock(),
-      expiresAt: unixMs(systemClock() + 3_600_000),
-      pem: "",
-      caFingerprint: fingerprintOf(new Uint8Array()),
-    });
-    return bench;
-  }
-
-  accept(peer: PeerCertificate = this.peer): TestSession {
-    const session = new TestSession(peer);
-    this.#sessions.push(session);
-    this.server.accept(session);
-    return session;
-  }
-
-  hello(changes: Partial<Hello> = {}): NonNullable<NodeEventRequest["message"]> {
-    const capabilities = [DeviceCapability.create({ name: "echo", available: true, idempotent: true })];
-    const value = {
-      ...Hello.create({ deviceId: { ulid: this.deviceId }, platform: "test", instanceId: "i", capabilities }),
-      ...changes,
-    };
-    return { $case: "hello", value };
-  }
-
-  async welcomed(): Promise<TestSession> {
-    const session = this.accept();
-    session.say(this.hello());
-    await session.until("welcome");
-    assert.equal(session.code, undefined);
-    return session;
-  }
-
-  async notify(text: string): Promise<void> {
-    await this.events.publish(this.deviceId, { name: "notice.test", payload: { text } });
-  }
-
-  /** The device's log once it has at least `count` events: names, and payloads without the addresses. */
-  async logged(count: number): Promise<unknown[]> {
-    const enough = new AbortController();
-    if (count === 0) enough.abort();
-    for await (const { sequence } of this.events.read(this.deviceId, 0, enough.signal)) {
-      if (sequence === count) enough.abort();
-    }
-    const events = await Array.fromAsync(this.events.kept(this.deviceId, 0));
-    return events.map(({ name, payload: { remote_address: _, ...payload } }) => [name, payload]);
-  }
-
-  order() {
-    return checkOrder({
-      deviceId: this.deviceId,
-      capability: "echo",
-      inputJson: new Uint8Array(),
-      maxPayloadBytes: 0,
-      timeoutMs: 0,
-      requestedBy: "operator",
-      idempotencyKey: "",
-    }, 60_000);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const session of this.#sessions) session.disconnect();
-    await Promise.all(this.#sessions.map((session) => session.closed));
-    this.events.close();
-    this.queue.close();
-    await this.store.close();
-    await Deno.remove(this.folder, { recursive: true });
-  }
-}
+import { DeviceCapability, Hello, type NodeEventRequest } from "../proto/gen/node.ts";
+import { NodeSessionBench } from "./testing/node_session_bench.ts";
 
 Deno.test("NodeSessionServer welcomes a node with the next epoch and dispatches to it", async () => {
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   const first = await bench.welcomed();
   assert.equal(bench.runtime.connection(bench.deviceId)?.epoch, 1);
   await bench.queue.submit(bench.order());
@@ -193,7 +14,7 @@ Deno.test("NodeSessionServer welcomes a node with the next epoch and dispatches 
 });
 
 Deno.test("NodeSessionServer lets a newer session take over at once and ignores the older one", async () => {
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   const first = await bench.welcomed();
   const second = await bench.welcomed();
   assert.equal(first.code, "session_replaced");
@@ -212,7 +33,7 @@ Deno.test("NodeSessionServer lets a newer session take over at once and ignores 
 });
 
 Deno.test("NodeSessionServer runs no more of a capability at once than the node declares", async () => {
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   const session = bench.accept();
   const declared = DeviceCapability.create({ name: "echo", available: true, idempotent: true, maxConcurrency: 2 });
   session.say(bench.hello({ capabilities: [declared] }));
@@ -222,7 +43,7 @@ Deno.test("NodeSessionServer runs no more of a capability at once than the node 
 });
 
 Deno.test("NodeSessionServer acknowledges what the node's journal shows as cut off and nobody waits for", async () => {
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   const session = bench.accept();
   const attempt = { requestId: { ulid: newUlid() }, attempt: 1 };
   session.say(bench.hello({ journalId: "journal", interrupted: [attempt] }));
@@ -234,7 +55,7 @@ Deno.test("NodeSessionServer acknowledges what the node's journal shows as cut o
 });
 
 Deno.test("NodeSessionServer gives nothing to a session that was closed during its Hello", async () => {
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   const session = bench.accept();
   session.say(bench.hello());
   bench.server.closeDevice(bench.deviceId, "device_revoked", "Revoked.");
@@ -247,7 +68,7 @@ Deno.test("NodeSessionServer gives nothing to a session that was closed during i
 });
 
 Deno.test("NodeSessionServer takes a node out of the presence the moment its session is told to end", async () => {
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   const session = await bench.welcomed();
   bench.server.closeDevice(bench.deviceId, "device_revoked", "Revoked.");
   assert.equal(bench.runtime.connection(bench.deviceId), undefined, "though the connection is still being flushed");
@@ -257,7 +78,7 @@ Deno.test("NodeSessionServer takes a node out of the presence the moment its ses
 });
 
 Deno.test("NodeSessionServer.shutDown() says drain, ends the sessions and takes no more", async () => {
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   const session = await bench.welcomed();
   const down = bench.server.shutDown();
   session.disconnect();
@@ -268,9 +89,9 @@ Deno.test("NodeSessionServer.shutDown() says drain, ends the sessions and takes 
 });
 
 Deno.test("NodeSessionServer refuses who is no node, who is unknown and who says another id", async () => {
-  await using operator = await Bench.open("cli");
+  await using operator = await NodeSessionBench.open("cli");
   assert.equal(operator.accept().code, "device_mismatch");
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   const stranger = { fingerprint: fingerprintOf(new Uint8Array([2])), der: new Uint8Array([2]) };
   assert.equal(bench.accept(stranger).code, "device_unknown");
   const liar = bench.accept();
@@ -286,7 +107,7 @@ const closed = (epoch: number, reason_code: ReasonCode) => [
 ];
 
 Deno.test("NodeSessionServer tells a welcomed node of each new event of its device, and of none before", async () => {
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   await bench.notify("before the session");
   const session = await bench.welcomed();
   await bench.notify("first");
@@ -300,7 +121,7 @@ Deno.test("NodeSessionServer tells a welcomed node of each new event of its devi
 });
 
 Deno.test("NodeSessionServer tells of events that were written while it welcomed the node", async () => {
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   const session = bench.accept();
   session.say(bench.hello());
   await bench.notify("meanwhile");
@@ -310,7 +131,7 @@ Deno.test("NodeSessionServer tells of events that were written while it welcomed
 });
 
 Deno.test("NodeSessionServer tells a session that has ended of nothing, and the one in its place of everything", async () => {
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   const first = await bench.welcomed();
   const second = await bench.welcomed();
   await bench.notify("to the second");
@@ -323,7 +144,7 @@ Deno.test("NodeSessionServer tells a session that has ended of nothing, and the 
 });
 
 Deno.test("NodeSessionServer goes on with a session whose events cannot be read", async () => {
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   const session = await bench.welcomed();
   bench.events.close();
   await bench.queue.submit(bench.order());
@@ -331,7 +152,7 @@ Deno.test("NodeSessionServer goes on with a session whose events cannot be read"
 });
 
 Deno.test("NodeSessionServer logs each session's begin and end with its reason", async () => {
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   await bench.welcomed();
   const second = await bench.welcomed();
   second.disconnect();
@@ -349,7 +170,7 @@ Deno.test("NodeSessionServer logs each session's begin and end with its reason",
 });
 
 Deno.test("NodeSessionServer logs the end of a session that ended while it was being let in", async () => {
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   const session = bench.accept();
   session.say(bench.hello());
   bench.server.closeDevice(bench.deviceId, "device_revoked", "Revoked.");
@@ -358,7 +179,7 @@ Deno.test("NodeSessionServer logs the end of a session that ended while it was b
 });
 
 Deno.test("NodeSessionServer logs nothing of a session that was refused or said no Hello", async () => {
-  await using bench = await Bench.open();
+  await using bench = await NodeSessionBench.open();
   const silent = bench.accept();
   silent.disconnect();
   await silent.closed;
@@ -386,7 +207,7 @@ const WRONG: [string, NonNullable<NodeEventRequest["message"]>, ReasonCode][] = 
 
 for (const [what, message, code] of WRONG) {
   Deno.test(`NodeSessionServer ends a session that says ${what}`, async () => {
-    await using bench = await Bench.open();
+    await using bench = await NodeSessionBench.open();
     const session = await bench.welcomed();
     session.say(message);
     assert.equal(session.code, code);

@@ -3,11 +3,12 @@ import { parseCertificateFacts, verifyIssuedBy } from "../identity/certificate_f
 import { createCertificateRequest } from "../identity/certificate_request.ts";
 import type { DeviceId } from "../identity/device_id.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
-import { CA_CERTIFICATE_SECRET } from "../identity/identity_manager.ts";
+import type { IdentityManager } from "../identity/identity_manager.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { pemToDer } from "../identity/pem.ts";
 import { sameBytes } from "../identity/same_bytes.ts";
 import type { SecretStore } from "../identity/secret_store.ts";
+import { CA_CERTIFICATE_SECRET } from "../identity/stored_authority.ts";
 import { TlsKey } from "../identity/tls_key.ts";
 import { DAEMON_ACTOR } from "./audit/audit_act.ts";
 import type { CertificateIssuer } from "./certificate_issuer.ts";
@@ -16,8 +17,14 @@ import { renewalIsDue } from "./certificate_life.ts";
 import { admitLocalOperator, isLocalOperator, type LocalOperatorOptions } from "./local_operator.ts";
 import type { CertificateRecord } from "./store/device_record.ts";
 
+/** Why certificates of the local operator are revoked that a later one has taken the place of. */
+export const RENEWED_REASON = "renewed";
+
 const CERTIFICATE = "operator-certificate.pem";
 const KEY = "operator-key.pem";
+
+/** The CAs that the operator's commands believe, in the secret store; before it was first written, the first CA alone. */
+export const TRUST_BUNDLE_SECRET = "trust-bundle.pem";
 
 /** How often the files are read again when they do not match, and how long is waited before, in milliseconds. */
 const READ_AGAIN = 10;
@@ -25,6 +32,7 @@ const READ_AGAIN_AFTER_MS = 50;
 
 /** What an operator's command needs to speak to the daemon of its own machine. */
 export interface OperatorCredentials {
+  /** PEM certificates of every CA to trust. */
   readonly caPem: string;
   readonly certificatePem: string;
   readonly keyPem: string;
@@ -36,14 +44,17 @@ export type SecretReader = Pick<SecretStore, "folder" | "read">;
 /** What {@linkcode renewOperatorCredentials} needs. */
 export interface OperatorCredentialsOptions extends LocalOperatorOptions {
   readonly issuer: CertificateIssuer;
+  readonly identity: IdentityManager;
 }
 
 /**
  * Sees to it that this machine has an operator certificate among the daemon's secrets that is good for a while, so that
  * `palyrad` commands of its owner work without a token (design section 3). Issues a new one when there is none, when the
- * one there is would be refused, and when it has a third of its life left; the answer is whether it did.
+ * one there is would be refused or comes from a CA that issues no more, and when it has a third of its life left; the
+ * answer is whether it did. What the commands trust is kept up to date too.
  */
 export async function renewOperatorCredentials(options: OperatorCredentialsOptions): Promise<boolean> {
+  await keepTrustBundle(options);
   const inUse = await certificateInUse(options);
   if (inUse !== undefined && !renewalIsDue(inUse, options.clock())) return false;
   await issueOperatorCredentials(options);
@@ -81,7 +92,13 @@ export async function readOperatorCredentials(
 ): Promise<OperatorCredentials> {
   for (let left = READ_AGAIN;; left--) {
     // deno-lint-ignore no-await-in-loop -- each reading follows the one before
-    const [caPem, certificatePem, keyPem] = await readTexts(secrets, [CA_CERTIFICATE_SECRET, CERTIFICATE, KEY]);
+    const [bundlePem, firstCaPem, certificatePem, keyPem] = await readTexts(secrets, [
+      TRUST_BUNDLE_SECRET,
+      CA_CERTIFICATE_SECRET,
+      CERTIFICATE,
+      KEY,
+    ]);
+    const caPem = bundlePem ?? firstCaPem;
     if (caPem === undefined || certificatePem === undefined || keyPem === undefined) {
       throw new PalyraError(
         "state_not_initialised",
@@ -103,18 +120,23 @@ export async function readOperatorCredentials(
   }
 }
 
-/** The stored certificate, if the daemon would let its holder in. */
+async function keepTrustBundle({ secrets, identity: { trustBundlePem } }: OperatorCredentialsOptions): Promise<void> {
+  const [stored] = await readTexts(secrets, [TRUST_BUNDLE_SECRET]);
+  if (stored !== trustBundlePem) await secrets.write(TRUST_BUNDLE_SECRET, new TextEncoder().encode(trustBundlePem));
+}
+
+/** The stored certificate, if the daemon would let its holder in and would issue it again. */
 async function certificateInUse(
-  { secrets, devices, clock }: OperatorCredentialsOptions,
+  { secrets, devices, identity, clock }: OperatorCredentialsOptions,
 ): Promise<CertificateRecord | undefined> {
-  const [caPem, certificatePem, keyPem] = await readTexts(secrets, [CA_CERTIFICATE_SECRET, CERTIFICATE, KEY]);
-  if (caPem === undefined || certificatePem === undefined || keyPem === undefined) return undefined;
+  const [certificatePem, keyPem] = await readTexts(secrets, [CERTIFICATE, KEY]);
+  if (certificatePem === undefined || keyPem === undefined) return undefined;
   if (!await belongTogether(certificatePem, keyPem)) return undefined;
   const der = pemToDer(certificatePem);
   const { fingerprint } = parseCertificateFacts(der);
   const peer = devices.identify({ fingerprint, der });
   if (peer instanceof PalyraError || !isLocalOperator(peer.device)) return undefined;
-  const refused = await verifyIssuedBy(der, pemToDer(caPem), clock(), "client");
+  const refused = await verifyIssuedBy(der, identity.ca.certificateDer, clock(), "client");
   return refused === undefined ? peer.certificate : undefined;
 }
 
@@ -133,7 +155,7 @@ async function revokeAllBut(
   deviceId: DeviceId,
   { store, devices, clock }: OperatorCredentialsOptions,
 ): Promise<void> {
-  const revocation = { revokedAt: clock(), revokedReason: "renewed" };
+  const revocation = { revokedAt: clock(), revokedReason: RENEWED_REASON };
   const ended = devices.certificatesOf(deviceId).filter(({ fingerprint, revokedAt, expiresAt }) =>
     revokedAt === undefined && expiresAt > revocation.revokedAt && !kept.includes(fingerprint)
   );

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { parseCertificateFacts } from "../identity/certificate_facts.ts";
-import { CA_CERTIFICATE_SECRET } from "../identity/identity_manager.ts";
 import { CertificateAuthority } from "../identity/certificate_authority.ts";
 import { TlsKey } from "../identity/tls_key.ts";
 import { unixMs } from "../identity/unix_ms.ts";
@@ -20,7 +19,7 @@ const CERTIFICATE = "operator-certificate.pem";
 function optionsOf(bench: PairingBench): OperatorCredentialsOptions {
   const { store, secrets, identity, devices, clock } = bench;
   const issuer = new CertificateIssuer({ store, identity, devices, clock, certificateValidityMs: LIFE_MS });
-  return { store, secrets, devices, issuer, clock };
+  return { store, secrets, devices, identity, issuer, clock };
 }
 
 /** The certificate that an operator's command would use now. */
@@ -80,14 +79,15 @@ Deno.test("renewOperatorCredentials() revokes what is older than the one before"
 });
 
 Deno.test("renewOperatorCredentials() issues anew when the stored one would be refused", async () => {
-  const foreignCa = await CertificateAuthority.create({ clock: () => unixMs(Date.now()) });
+  const nextCa = await CertificateAuthority.create({ clock: () => unixMs(Date.now()) });
   const text = (content: string) => new TextEncoder().encode(content);
   const harms: ((bench: PairingBench) => Promise<unknown>)[] = [
     ({ secrets }) => secrets.delete(KEY),
     ({ secrets }) => secrets.delete(CERTIFICATE),
     ({ secrets }) => secrets.write(CERTIFICATE, text("no certificate")),
     async ({ secrets }) => await secrets.write(KEY, text(await (await TlsKey.generate()).toPem())),
-    ({ secrets }) => secrets.write(CA_CERTIFICATE_SECRET, text(foreignCa.certificatePem)),
+    // It was issued by a CA that issues no more.
+    async ({ identity }) => identity.replaceAuthorities(await identity.authorities.introducing(nextCa).completed()),
     async (bench) => {
       const { deviceId } = await inUse(bench);
       await bench.store.transaction((tx) => tx.devices.revokeCertificates(deviceId, bench.now, "copied"));
@@ -108,6 +108,25 @@ Deno.test("renewOperatorCredentials() issues anew when the stored one would be r
     assert.equal(await renewOperatorCredentials(optionsOf(bench)), true, String(harm));
     assert.equal(bench.refusalOf(await inUse(bench)), undefined, String(harm));
   }));
+});
+
+Deno.test("renewOperatorCredentials() has the commands trust every CA that counts, and no other", async () => {
+  await using bench = await PairingBench.open();
+  const { identity } = bench;
+  const trusted = async () => (await readOperatorCredentials(bench.secrets)).caPem;
+  await renewOperatorCredentials(optionsOf(bench));
+  const first = identity.ca.certificatePem;
+  assert.equal(await trusted(), first);
+  const next = await CertificateAuthority.create({ clock: bench.clock });
+  identity.replaceAuthorities(identity.authorities.introducing(next));
+  assert.equal(await renewOperatorCredentials(optionsOf(bench)), false, "the CA that issues is the same");
+  assert.equal(await trusted(), first + next.certificatePem);
+  identity.replaceAuthorities(await identity.authorities.completed());
+  await renewOperatorCredentials(optionsOf(bench));
+  assert.equal(await trusted(), next.certificatePem + first);
+  identity.replaceAuthorities(identity.authorities.without(identity.authorities.retiring));
+  await renewOperatorCredentials(optionsOf(bench));
+  assert.equal(await trusted(), next.certificatePem);
 });
 
 Deno.test("readOperatorCredentials() reads again while key and certificate are being renewed", async () => {

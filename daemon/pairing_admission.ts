@@ -2,7 +2,7 @@ import type { CanonicalUlid } from "../identity/device_id.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
 import { revokeCertificates } from "./certificate_ledger.ts";
 import type { DeviceAct } from "./device_act.ts";
-import { deviceOf, takesOver } from "./pairing_decision.ts";
+import { deviceOf, type PairingDecision, takesOver } from "./pairing_decision.ts";
 import type { DeviceRecord } from "./store/device_record.ts";
 import { rejectPairing } from "./pairing_rejection.ts";
 import type { PairingRequestRecord } from "./store/pairing_record.ts";
@@ -22,15 +22,17 @@ export interface Admission {
 
 /**
  * Lets the device of an approved request in: the newest approval of a device id is the one that counts, so that what
- * was approved before it and never collected cannot be cashed in afterwards, by whatever key.
+ * was approved before it and never collected cannot be cashed in afterwards, by whatever key. Throws what
+ * {@linkcode deviceOf} throws.
  */
 export async function admit(
   tx: StoreTransaction,
   approved: PairingRequestRecord,
+  decision: PairingDecision,
   existing: DeviceRecord | undefined,
   now: UnixMs,
 ): Promise<Admission> {
-  const device = deviceOf(approved, now);
+  const device = deviceOf(approved, decision, existing, now);
   const tookOver = takesOver(approved, existing);
   await tx.devices.put(device);
   await tx.events.append(device.deviceId, paired(device, tookOver), now);

@@ -1,6 +1,7 @@
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
 import { sameBytes } from "../identity/same_bytes.ts";
+import { grantAtPairing } from "./capability_grant.ts";
 import type { DeviceRecord } from "./store/device_record.ts";
 import type { PairingRequestRecord } from "./store/pairing_record.ts";
 
@@ -11,6 +12,10 @@ export interface PairingDecision {
   readonly operator: string;
   /** Approve even though the device id belongs to another key. */
   readonly replace: boolean;
+  /** What it may run, out of what it asks for; undefined: all of that, but what it was denied before. */
+  readonly only?: readonly string[] | undefined;
+  /** The code said so beforehand: nobody has seen what the device asks for. Default: false. */
+  readonly inAdvance?: boolean;
 }
 
 /** The request as it stands at `now`: one whose time is over has expired, whatever the store says. */
@@ -63,8 +68,24 @@ export function decide(
   };
 }
 
-/** The device that an approved request makes. */
-export function deviceOf(request: PairingRequestRecord, now: UnixMs): DeviceRecord {
+/**
+ * The device that an approved request makes. What an operator once said of it stands as long as it has the same key:
+ * pairing again lifts no denial. Throws `invalid_argument` when the decision names what was not requested.
+ */
+export function deviceOf(
+  request: PairingRequestRecord,
+  { only, inAdvance = false }: PairingDecision,
+  existing: DeviceRecord | undefined,
+  now: UnixMs,
+): DeviceRecord {
+  const known = takesOver(request, existing) ? undefined : existing;
+  const earlier = known?.clientKind === request.clientKind ? known : undefined;
+  const { grantedCapabilities, deniedCapabilities } = grantAtPairing({
+    requested: request.requestedCapabilities,
+    earlier,
+    only,
+    inAdvance,
+  });
   return {
     deviceId: request.deviceId,
     clientKind: request.clientKind,
@@ -73,10 +94,11 @@ export function deviceOf(request: PairingRequestRecord, now: UnixMs): DeviceReco
     platform: request.platform,
     publicKey: request.devicePublicKey,
     identityFingerprint: request.identityFingerprint,
-    grantedCapabilities: request.requestedCapabilities,
-    deniedCapabilities: [],
-    recoveryAllowed: true,
-    recoveryCount: 0,
+    grantedCapabilities,
+    deniedCapabilities,
+    recoveryAllowed: known?.recoveryAllowed ?? true,
+    recoveryCount: known?.recoveryCount ?? 0,
+    ...(known?.recoveryAlarm !== undefined && { recoveryAlarm: known.recoveryAlarm }),
     pairedAt: now,
     approvedBy: request.decidedBy ?? "",
   };

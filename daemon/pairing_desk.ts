@@ -20,6 +20,7 @@ import type { DeviceRegistry } from "./device_registry.ts";
 import { type Admission, admit, SUPERSEDED } from "./pairing_admission.ts";
 import { consumeCode, enterCode, findLiveCode, type HeldCode, spendTry, sweepCodes } from "./pairing_code_book.ts";
 import { atTime, decide, type PairingDecision, pairingNotFound, takesOver } from "./pairing_decision.ts";
+import { limitedAddress, PairingDoor } from "./pairing_door.ts";
 import { PairingHandOver, type PairingStatus } from "./pairing_hand_over.ts";
 import { rejectPairing } from "./pairing_rejection.ts";
 import { PairingWatchers } from "./pairing_watchers.ts";
@@ -90,11 +91,13 @@ export class PairingDesk {
   readonly #options: PairingDeskOptions;
   readonly #handOver: PairingHandOver;
   readonly #watchers: PairingWatchers;
+  readonly #door: PairingDoor;
 
   constructor(options: PairingDeskOptions) {
     this.#options = options;
     this.#handOver = new PairingHandOver(options);
     this.#watchers = new PairingWatchers(options.clock);
+    this.#door = new PairingDoor(options);
   }
 
   /** Makes a code. A new PIN ends the one before it, because a PIN names no code. */
@@ -124,15 +127,16 @@ export class PairingDesk {
       triesLeft: MAX_PAIRING_CODE_TRIES,
       state: "live",
     };
-    const replacedCodeId = await store.transaction(async (tx) => {
+    const { live, replacedCodeId } = await store.transaction(async (tx) => {
       const live = await sweepCodes(tx, now);
       if (live.length >= MAX_LIVE_CODES) {
         throw new PalyraError("rate_limited", `${live.length} pairing codes are live. Wait until some expire.`);
       }
       const earlierPin = order.method === "pin" ? live.find((each) => each.method === "pin") : undefined;
       await enterCode(tx, code, earlierPin);
-      return earlierPin?.codeId;
+      return { live: [...live, code], replacedCodeId: earlierPin?.codeId };
     });
+    this.#door.setLive(live);
     if (replacedCodeId !== undefined) identity.endSessionsOfCode(replacedCodeId);
     log.info("Pairing code minted.", {
       codeId: code.codeId,
@@ -180,9 +184,12 @@ export class PairingDesk {
    */
   async begin(held: HeldCode, clientKind: ClientKind, remoteAddress: string): Promise<PairingChallenge> {
     const { store, identity, clock, serverCertificateFingerprint } = this.#options;
-    const address = hostOf(remoteAddress);
-    identity.countStart(address);
-    const code = await store.transaction((tx) => findLiveCode(tx, held, clientKind, clock()));
+    const address = limitedAddress(remoteAddress);
+    this.#door.enter(held, address);
+    const code = await store.transaction((tx) => findLiveCode(tx, held, clientKind, clock())).catch((refusal) => {
+      if (held.method === "pin") this.#door.pinFailed(address);
+      throw refusal;
+    });
     const session = identity.beginPairing({
       code,
       clientKind,
@@ -202,7 +209,7 @@ export class PairingDesk {
     const { codeId } = session;
     const trier = { remoteAddress, claimedDeviceId: completion.deviceId };
     const lastTry = await store.transaction((tx) => spendTry(tx, codeId, trier, clock()));
-    if (lastTry) identity.endSessionsOfCode(codeId);
+    if (lastTry) this.#endCode(codeId);
     let stored: PairingRequestRecord;
     let verified: VerifiedPairing;
     try {
@@ -211,6 +218,7 @@ export class PairingDesk {
     } catch (thrown) {
       const error = PalyraError.from(thrown);
       const { deviceId } = completion;
+      if (session.method === "pin") this.#door.pinFailed(limitedAddress(remoteAddress));
       await this.#recordFailedTry({ codeId, at: clock(), remoteAddress, deviceId, reason: error.code }, error);
       throw error;
     }
@@ -241,7 +249,7 @@ export class PairingDesk {
         return { decided, admission: undefined };
       }
       await tx.pairing.updateRequest(decided);
-      return { decided, admission: await admit(tx, decided, existing, now) };
+      return { decided, admission: await admit(tx, decided, decision, existing, now) };
     });
     log.info("Pairing request decided.", { requestId, state: decided.state, operator: decision.operator });
     if (admission !== undefined) this.#admitted(admission, now);
@@ -280,6 +288,12 @@ export class PairingDesk {
     this.#watchers.notifyDevice(deviceId);
   }
 
+  /** The code is spent or dead: no session of it may go on. */
+  #endCode(codeId: CanonicalUlid): void {
+    this.#door.ended(codeId);
+    this.#options.identity.endSessionsOfCode(codeId);
+  }
+
   #admitted({ device, tookOver, superseded }: Admission, at: UnixMs): void {
     const { devices } = this.#options;
     devices.putDevice(device);
@@ -307,7 +321,7 @@ export class PairingDesk {
   }
 
   async #store(verified: VerifiedPairing, remoteAddress: string): Promise<PairingRequestRecord> {
-    const { store, clock, identity } = this.#options;
+    const { store, clock } = this.#options;
     const now = clock();
     const { request, admission } = await store.transaction(async (tx) => {
       const existing = await tx.devices.get(verified.deviceId);
@@ -337,15 +351,10 @@ export class PairingDesk {
         expiresAt: unixMs(now + PAIRING_DECISION_MS),
       };
       // An id that belongs to another key is never taken over without an operator's own word.
-      const approved = code.approve && !takesOver(pending, existing);
-      const request = approved
-        ? decide(
-          pending,
-          { approve: true, reason: "approved in advance", operator: code.issuedBy, replace: false },
-          existing,
-          now,
-        )
-        : pending;
+      const decision: PairingDecision | undefined = code.approve && !takesOver(pending, existing)
+        ? { approve: true, reason: "approved in advance", operator: code.issuedBy, replace: false, inAdvance: true }
+        : undefined;
+      const request = decision === undefined ? pending : decide(pending, decision, existing, now);
       await tx.pairing.insertRequest(request);
       await tx.audit.append({
         kind: "pairing.requested",
@@ -362,15 +371,10 @@ export class PairingDesk {
           remote_address: remoteAddress,
         },
       }, now);
-      return { request, admission: approved ? await admit(tx, request, existing, now) : undefined };
+      return { request, admission: decision && await admit(tx, request, decision, existing, now) };
     });
-    identity.endSessionsOfCode(verified.codeId);
+    this.#endCode(verified.codeId);
     if (admission !== undefined) this.#admitted(admission, now);
     return request;
   }
-}
-
-/** The address without its port, which is another one for each connection. */
-function hostOf(remoteAddress: string): string {
-  return remoteAddress.replace(/:\d+$/, "");
 }

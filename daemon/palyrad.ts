@@ -1,5 +1,4 @@
 import { getLogger } from "@logtape/logtape";
-import type { Fingerprint } from "../identity/fingerprint.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { HealthState } from "../transport/grpc/health_service.ts";
 import type { TransportName } from "../transport/session.ts";
@@ -11,6 +10,10 @@ import { AdminAuditFace } from "./audit/admin_audit_face.ts";
 import { AuditLog } from "./audit/audit_log.ts";
 import { recordDaemonStart, recordDaemonStop } from "./audit/daemon_run_record.ts";
 import { advertisedEndpoints } from "./advertised_endpoints.ts";
+import { CapabilityGrantFace } from "./capability_grant_face.ts";
+import { CapabilityGranting } from "./capability_granting.ts";
+import { AuthorityFace } from "./authority_face.ts";
+import { AuthorityRotation } from "./authority_rotation.ts";
 import { CapabilityQueue } from "./capability_queue.ts";
 import type { DaemonConfig } from "./daemon_config.ts";
 import { type DaemonAddresses, DaemonListeners } from "./daemon_listeners.ts";
@@ -19,6 +22,10 @@ import { daemonMetrics, type DaemonMetricsSources } from "./daemon_metrics.ts";
 import { DaemonState } from "./daemon_state.ts";
 import { daemonStatus } from "./daemon_status.ts";
 import { DeviceAdministration } from "./device_administration.ts";
+import { DeviceRecoveryDesk } from "./device_recovery_desk.ts";
+import { DeviceRecoveryFace } from "./device_recovery_face.ts";
+import { DeviceRenewalAdministration } from "./device_renewal_administration.ts";
+import { DeviceRenewalFace } from "./device_renewal_face.ts";
 import { DeviceEventLog } from "./device_event_log.ts";
 import { EnrolmentFace } from "./enrolment_face.ts";
 import { addEnrolmentServices, addNodeRpcServices } from "./grpc_services.ts";
@@ -30,14 +37,20 @@ import { OperatorRenewal } from "./operator_renewal.ts";
 import { OperationsListener } from "./operations_listener.ts";
 import { PairingDesk } from "./pairing_desk.ts";
 import { eventsOfPeers } from "./peer_events.ts";
-import { ServerCertificate } from "./server_certificate.ts";
+import { RevocationCut } from "./revocation_cut.ts";
+import { RevocationFace } from "./revocation_face.ts";
+import { ServerCertificate, type ServerCertificateTiming } from "./server_certificate.ts";
 
 const log = getLogger(["palyra", "daemon"]);
 
-/** What a peer gets to read its Goodbye before its connection is cut, in milliseconds. */
-const GOODBYE_MS = 20;
-
 const DAY_MS: number = 24 * 3_600_000;
+
+/** How often the daemon sees to its own certificates, and how long they live; for tests, which cannot wait. */
+export interface DaemonTiming {
+  readonly serverCertificate?: ServerCertificateTiming;
+  /** How often it looks whether a CA can be retired, in milliseconds; every minute by default. */
+  readonly checkEveryMs?: number;
+}
 
 /** What has to be ended when the daemon stops, newest last. */
 type Ending = () => Promise<void> | void;
@@ -63,10 +76,10 @@ export class Palyrad {
    * Starts everything. Rejects with the reason (`state_in_use`, `listen_failed`, `self_check_failed`, …) after taking
    * apart what was started already.
    */
-  static async start(config: DaemonConfig): Promise<Palyrad> {
+  static async start(config: DaemonConfig, timing: DaemonTiming = {}): Promise<Palyrad> {
     const endings: Ending[] = [];
     try {
-      const daemon = new Palyrad(await startParts(config, endings), endings);
+      const daemon = new Palyrad(await startParts(config, timing, endings), endings);
       log.info("palyrad is ready.", { ...daemon.addresses, stateFolder: config.stateFolder });
       return daemon;
     } catch (error) {
@@ -104,7 +117,7 @@ interface StartedParts {
   readonly operations: OperationsListener["address"] | undefined;
 }
 
-async function startParts(config: DaemonConfig, endings: Ending[]): Promise<StartedParts> {
+async function startParts(config: DaemonConfig, timing: DaemonTiming, endings: Ending[]): Promise<StartedParts> {
   const state = await DaemonState.open(config);
   endings.push(() => state.close());
   const { store, identity, devices, issuer, clock } = state;
@@ -125,7 +138,8 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Star
   const certificate = await ServerCertificate.issue(
     identity,
     config.serverNames,
-    (material) => listeners.reload(material),
+    ({ material, enrolmentMaterial }) => listeners.reload(material, enrolmentMaterial),
+    timing.serverCertificate,
   );
   endings.push(() => certificate.stop());
 
@@ -138,8 +152,16 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Star
     certificateValidityMs,
     serverCertificateFingerprint: () => certificate.current.fingerprint,
   });
-  const trustBundlePem = () => identity.ca.certificatePem;
-  const sessions = new NodeSessionServer({ devices, runtime, queue, events, trustBundlePem, clock });
+  const trustBundlePem = () => identity.trustBundlePem;
+  const sessions = new NodeSessionServer({
+    devices,
+    runtime,
+    queue,
+    events,
+    trustBundlePem,
+    issuer: () => identity.ca.fingerprint,
+    clock,
+  });
   const administration = new DeviceAdministration({ store, devices, runtime, queue, sessions, desk, events, clock });
   const advertised = (address: DaemonListeners["nodeAddress"]) =>
     address === undefined ? [] : advertisedEndpoints(config.serverNames, address);
@@ -157,10 +179,62 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Star
   });
   const adminEvents = new AdminEventFace({ devices, events });
   const adminAudit = new AdminAuditFace(audit);
+  const granting = new CapabilityGranting({ store, devices, queue, clock });
+  const grants = new CapabilityGrantFace({ granting, devices, runtime });
   const enrolmentFace = new EnrolmentFace({
     desk,
     caCertificatePem: trustBundlePem,
     nodeEndpoints: () => advertised(listeners.nodeAddress),
+    clock,
+  });
+  const recovery = new DeviceRecoveryFace({
+    desk: new DeviceRecoveryDesk({
+      identity,
+      devices,
+      issuer,
+      clock,
+      allowed: config.enrolment.recovery,
+      serverCertificateFingerprint: () => certificate.current.fingerprint,
+      sessionAddress: (deviceId) => runtime.connection(deviceId)?.session.remoteAddress,
+    }),
+    trustBundlePem,
+    succession: () => identity.succession,
+    nodeEndpoints: () => advertised(listeners.nodeAddress),
+  });
+  const renewals = new DeviceRenewalFace({
+    store,
+    devices,
+    runtime,
+    renewals: new DeviceRenewalAdministration({ store, devices, sessions, clock }),
+  });
+  const rotation = new AuthorityRotation({
+    keeper: state.authorities,
+    identity,
+    devices,
+    sessions,
+    follow: async () => {
+      await certificate.follow();
+      await state.renewOperator();
+    },
+    ...timing.checkEveryMs !== undefined && { checkEveryMs: timing.checkEveryMs },
+  });
+  endings.push(() => rotation.stop());
+  const authority = new AuthorityFace({
+    identity,
+    keeper: state.authorities,
+    rotation,
+    certificate,
+    devices,
+    runtime,
+    sessions,
+  });
+  const revocation = new RevocationFace({
+    store,
+    devices,
+    runtime,
+    administration,
+    authorities: () => identity.authorities.trusted,
+    renewOperator: () => state.renewOperator(),
     clock,
   });
   const nodeRpc = new NodeRpcFace({ runtime, queue, administration, certificates: issuer });
@@ -182,13 +256,26 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Star
   endings.push(() => operations?.close());
 
   endings.push(() => listeners.close());
-  endings.push(cutRevoked(state, (fingerprint) => listeners.cut(fingerprint)));
+  const cut = RevocationCut.start({ revocations: identity.revocations, sessions, listeners });
+  endings.push(() => cut.stop());
   await listeners.openNodes({
     ...config.nodeRpc,
     tls: certificate.material,
     authorize: (peer) => refusalOf(devices.identify(peer)),
     services: (server, connections) =>
-      addNodeRpcServices(server, connections, { devices, nodeRpc, admin, adminEvents, adminAudit, sessions, health }),
+      addNodeRpcServices(server, connections, {
+        devices,
+        nodeRpc,
+        admin,
+        adminEvents,
+        adminAudit,
+        authority,
+        grants,
+        renewals,
+        revocation,
+        sessions,
+        health,
+      }),
     quic: config.quic.enabled
       ? {
         onSession: (session) => sessions.accept(session),
@@ -201,8 +288,8 @@ async function startParts(config: DaemonConfig, endings: Ending[]): Promise<Star
     await listeners.openEnrolment({
       hostname: config.nodeRpc.hostname,
       port: config.enrolment.port,
-      tls: certificate.material,
-      services: (server) => addEnrolmentServices(server, enrolmentFace, health),
+      tls: certificate.enrolmentMaterial,
+      services: (server) => addEnrolmentServices(server, enrolmentFace, recovery, health),
     });
   }
 
@@ -234,21 +321,4 @@ async function openOperations(
 
 function refusalOf(known: unknown): PalyraError | undefined {
   return known instanceof PalyraError ? known : undefined;
-}
-
-/** Cuts the connections of each certificate that is revoked from now on, once its peer could read why. */
-function cutRevoked(state: DaemonState, cut: (fingerprint: Fingerprint) => void): Ending {
-  const timers = new Set<ReturnType<typeof setTimeout>>();
-  const unsubscribe = state.identity.revocations.onRevoked((entry) => {
-    if (entry.kind !== "certificate") return;
-    const timer = setTimeout(() => {
-      timers.delete(timer);
-      cut(entry.fingerprint);
-    }, GOODBYE_MS);
-    timers.add(timer);
-  });
-  return () => {
-    unsubscribe();
-    for (const timer of timers) clearTimeout(timer);
-  };
 }

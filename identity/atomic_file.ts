@@ -43,10 +43,8 @@ export async function syncFolder(folder: string): Promise<void> {
 
 /** Removes what {@linkcode writeFileAtomically} left in `folder` when its process died more than an hour ago. */
 export async function removeStaleTemporaries(folder: string, now: UnixMs): Promise<void> {
-  const names = await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name);
   await Promise.all(
-    names.filter((name) => TEMPORARY.test(name)).map(async (name) => {
-      const path = join(folder, name);
+    (await temporariesIn(folder)).map(async (path) => {
       try {
         const { mtime } = await Deno.lstat(path);
         if (mtime !== null && now - mtime.getTime() > STALE_TEMPORARY_MS) await removeIfThere(path);
@@ -55,6 +53,16 @@ export async function removeStaleTemporaries(folder: string, now: UnixMs): Promi
       }
     }),
   );
+}
+
+/** Removes all that {@linkcode writeFileAtomically} left in `folder`, which nobody else may be using. */
+export async function removeTemporaries(folder: string): Promise<void> {
+  await Promise.all((await temporariesIn(folder)).map(removeIfThere));
+}
+
+async function temporariesIn(folder: string): Promise<string[]> {
+  const names = await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name);
+  return names.filter((name) => TEMPORARY.test(name)).map((name) => join(folder, name));
 }
 
 async function writeAndSync(path: string, bytes: Uint8Array): Promise<void> {

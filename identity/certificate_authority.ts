@@ -8,6 +8,7 @@ import {
   SERVER_COMMON_NAME,
   spiffeUri,
 } from "./certificate_names.ts";
+import { createRevocationList, type RevocationListEntry } from "./certificate_revocation_list.ts";
 import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 import { IssuedCertificate, type IssuedCertificateFacts, IssuedServerCertificate } from "./issued_certificate.ts";
 import { PalyraError } from "./palyra_error.ts";
@@ -77,8 +78,6 @@ export class CertificateAuthority {
     const key = await TlsKey.generate();
     const { notBefore, notAfter } = validity(options.clock(), CA_VALIDITY_MS);
     const keyIdentifier = await x509.SubjectKeyIdentifierExtension.create(key.keys.publicKey);
-    const authority = true;
-    const pathLength = 0;
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
       serialNumber: newSerial(),
       name: [{ CN: [options.commonName ?? CA_COMMON_NAME] }],
@@ -86,14 +85,7 @@ export class CertificateAuthority {
       signingAlgorithm: SIGNING,
       notBefore,
       notAfter,
-      extensions: [
-        new x509.BasicConstraintsExtension(authority, pathLength, CRITICAL),
-        new x509.KeyUsagesExtension(
-          x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
-          CRITICAL,
-        ),
-        keyIdentifier,
-      ],
+      extensions: [...authorityExtensions(), keyIdentifier],
     });
     return new CertificateAuthority(certificate, key, options.clock);
   }
@@ -159,6 +151,40 @@ export class CertificateAuthority {
     return new IssuedServerCertificate(facts, await key.toPem());
   }
 
+  /**
+   * Says that `successor` follows this CA: a certificate (DER) of its key, signed by this one's (RFC 4210 section 4.4,
+   * "new with old"). Both have the same name, so it counts as self-issued and the path length of this CA allows it
+   * (RFC 5280 section 4.2.1.9). Valid as long as both are, or as the successor where this one has expired already.
+   */
+  async certifySuccessor(successor: CertificateAuthority): Promise<Uint8Array> {
+    const now = this.#clock();
+    const latest = now < this.expiresAt ? Math.min(this.expiresAt, successor.expiresAt) : successor.expiresAt;
+    const { notBefore, notAfter } = validity(now, CA_VALIDITY_MS, latest);
+    const { publicKey } = successor.#certificate;
+    const certificate = await x509.X509CertificateGenerator.create({
+      serialNumber: newSerial(),
+      subject: successor.#certificate.subjectName,
+      issuer: this.#certificate.subjectName,
+      publicKey,
+      signingKey: this.#key.keys.privateKey,
+      signingAlgorithm: SIGNING,
+      notBefore,
+      notAfter,
+      extensions: [
+        ...authorityExtensions(),
+        await x509.SubjectKeyIdentifierExtension.create(publicKey),
+        new x509.AuthorityKeyIdentifierExtension(subjectKeyIdentifier(this.#certificate), NOT_CRITICAL),
+      ],
+    });
+    return new Uint8Array(certificate.rawData);
+  }
+
+  /** The list of this CA's revoked certificates, DER; see {@linkcode createRevocationList}. */
+  issueRevocationList(entries: readonly RevocationListEntry[]): Promise<Uint8Array> {
+    const issuer = { certificate: this.#certificate, privateKey: this.#key.keys.privateKey };
+    return createRevocationList(issuer, entries, this.#clock());
+  }
+
   async #issue(leaf: Leaf): Promise<IssuedCertificateFacts> {
     const issuedAt = this.#clock();
     if (issuedAt >= this.expiresAt) {
@@ -203,6 +229,19 @@ interface Leaf {
   readonly usage: x509.ExtendedKeyUsage;
   readonly publicKey: Uint8Array;
   readonly validityMs: number;
+}
+
+/** A CA that may sign leaf certificates and CRLs only. */
+function authorityExtensions(): x509.Extension[] {
+  const authority = true;
+  const pathLength = 0;
+  return [
+    new x509.BasicConstraintsExtension(authority, pathLength, CRITICAL),
+    new x509.KeyUsagesExtension(
+      x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
+      CRITICAL,
+    ),
+  ];
 }
 
 function parseAuthority(pem: string): x509.X509Certificate {

@@ -79,6 +79,17 @@ export async function verifyIssuedBy(
   return undefined;
 }
 
+/** Whether a certificate (DER) is a CA's own: self-signed, and of a key that may sign certificates. */
+export async function isAuthorityCertificate(der: Uint8Array): Promise<boolean> {
+  try {
+    const certificate = read(der);
+    const selfIssued = sameBytes(nameBytes(certificate.issuerName), nameBytes(certificate.subjectName));
+    return selfIssued && mayIssue(certificate) && await certificate.verify({ signatureOnly: true });
+  } catch {
+    return false;
+  }
+}
+
 function read(der: Uint8Array): x509.X509Certificate {
   if (der.length > MAX_CERTIFICATE_BYTES) throw new RangeError("certificate too long");
   return new x509.X509Certificate(new Uint8Array(der));

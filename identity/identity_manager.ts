@@ -1,3 +1,4 @@
+import { type AuthorityRoles, AuthoritySet } from "./authority_set.ts";
 import {
   CertificateAuthority,
   type ClientCertificateOrder,
@@ -15,6 +16,7 @@ import { RevocationIndex } from "./revocation_index.ts";
 import type { SecretStore } from "./secret_store.ts";
 import { sourceOf } from "./source_address.ts";
 import { SourceRateLimit } from "./source_rate_limit.ts";
+import { readFirstAuthority, writeFirstAuthority } from "./stored_authority.ts";
 import type { Clock } from "./unix_ms.ts";
 
 /** Pairing sessions that may be open at once. */
@@ -28,12 +30,6 @@ export const MAX_PAIRING_STARTS_PER_SOURCE = 30;
 
 /** The sliding window of the start rate, in milliseconds: one minute. */
 export const PAIRING_START_WINDOW_MS = 60_000;
-
-/** The CA certificate's name in the secret store. */
-export const CA_CERTIFICATE_SECRET = "ca-certificate.pem";
-
-/** The CA private key's name in the secret store. */
-export const CA_KEY_SECRET = "ca-key.pem";
 
 const MAX_REMEMBERED_SOURCES = 4_096;
 
@@ -63,18 +59,18 @@ interface OpenSession {
   readonly source: string;
 }
 
-/** The daemon's identity: its CA, the pairing sessions that are open, and who is revoked. */
+/** The daemon's identity: its CAs, the pairing sessions that are open, and who is revoked. */
 export class IdentityManager {
-  readonly ca: CertificateAuthority;
   readonly trustDomain: string;
   readonly revocations: RevocationIndex = new RevocationIndex();
   readonly #clock: Clock;
   readonly #starts: SourceRateLimit;
   // In the order in which they were opened: a Map keeps the order of insertion.
   readonly #sessions = new Map<CanonicalUlid, OpenSession>();
+  #authorities: AuthoritySet;
 
-  private constructor(ca: CertificateAuthority, trustDomain: string, clock: Clock) {
-    this.ca = ca;
+  private constructor(authorities: AuthoritySet, trustDomain: string, clock: Clock) {
+    this.#authorities = authorities;
     this.trustDomain = trustDomain;
     this.#clock = clock;
     this.#starts = new SourceRateLimit({
@@ -85,16 +81,50 @@ export class IdentityManager {
   }
 
   /**
-   * Loads the CA from the secret store, or makes one when there is none. Rejects with `state_damaged`, naming the file
-   * and the cure, when only one half is there or they do not fit; nothing that is there is ever overwritten. Also with
-   * `invalid_argument` at a bad trust domain, and with what the secret store says.
+   * Loads the CAs that `roles` names from the secret store; without `roles` the first one, which is made when there is
+   * none. Rejects with `state_damaged`, naming the file and the cure, when one is missing, only one half of it is there or
+   * they do not fit; nothing that is there is ever overwritten. Also with `invalid_argument` at a bad trust domain, and
+   * with what the secret store says.
    */
   static async open(
-    options: { readonly secrets: SecretStore; readonly clock: Clock; readonly trustDomain: string },
+    options: {
+      readonly secrets: SecretStore;
+      readonly clock: Clock;
+      readonly trustDomain: string;
+      readonly roles?: AuthorityRoles | undefined;
+    },
   ): Promise<IdentityManager> {
+    const { secrets, clock, roles } = options;
     const trustDomain = parseTrustDomain(options.trustDomain);
-    const ca = await loadOrCreateAuthority(options.secrets, options.clock);
-    return new IdentityManager(ca, trustDomain, options.clock);
+    const authorities = roles === undefined
+      ? AuthoritySet.of(await readFirstAuthority(secrets, clock) ?? await createAuthority(secrets, clock))
+      : await AuthoritySet.load(secrets, roles, clock);
+    return new IdentityManager(authorities, trustDomain, clock);
+  }
+
+  /** The CA that issues. */
+  get ca(): CertificateAuthority {
+    return this.#authorities.current;
+  }
+
+  /** Every CA, and what it counts for. */
+  get authorities(): AuthoritySet {
+    return this.#authorities;
+  }
+
+  /** PEM certificates of every CA that devices should trust, the one that issues first. */
+  get trustBundlePem(): string {
+    return this.#authorities.trustBundlePem;
+  }
+
+  /** How the CA that issues descends from those before it; see `followSuccession`. */
+  get succession(): readonly Uint8Array[] {
+    return this.#authorities.succession;
+  }
+
+  /** A step of a rotation is on the disk: from now on these count. */
+  replaceAuthorities(authorities: AuthoritySet): void {
+    this.#authorities = authorities;
   }
 
   /** How many pairing sessions are open. */
@@ -203,41 +233,8 @@ export class IdentityManager {
   }
 }
 
-async function loadOrCreateAuthority(secrets: SecretStore, clock: Clock): Promise<CertificateAuthority> {
-  const [certificate, key] = await Promise.all([secrets.read(CA_CERTIFICATE_SECRET), secrets.read(CA_KEY_SECRET)]);
-  if (certificate === undefined && key === undefined) return await createAuthority(secrets, clock);
-  if (certificate === undefined) throw halfMissing(secrets, CA_CERTIFICATE_SECRET, CA_KEY_SECRET);
-  if (key === undefined) throw halfMissing(secrets, CA_KEY_SECRET, CA_CERTIFICATE_SECRET);
-  const decoder = new TextDecoder();
-  try {
-    return await CertificateAuthority.fromPem({
-      certificatePem: decoder.decode(certificate),
-      privateKeyPem: decoder.decode(key),
-      clock,
-    });
-  } catch (cause) {
-    throw new PalyraError(
-      "state_damaged",
-      `${CA_CERTIFICATE_SECRET} and ${CA_KEY_SECRET} in ${secrets.folder} cannot be used: ${
-        PalyraError.from(cause).message
-      }`,
-      { cause },
-    );
-  }
-}
-
 async function createAuthority(secrets: SecretStore, clock: Clock): Promise<CertificateAuthority> {
   const authority = await CertificateAuthority.create({ clock });
-  const encoder = new TextEncoder();
-  await secrets.write(CA_KEY_SECRET, encoder.encode(await authority.exportPrivateKeyPem()));
-  await secrets.write(CA_CERTIFICATE_SECRET, encoder.encode(authority.certificatePem));
+  await writeFirstAuthority(secrets, authority);
   return authority;
-}
-
-function halfMissing(secrets: SecretStore, missing: string, there: string): PalyraError {
-  return new PalyraError(
-    "state_damaged",
-    `${missing} is missing in ${secrets.folder} although ${there} is there; restore it from a backup. If palyrad never ` +
-      `ran to the end with this state folder, remove ${there}, and a new CA is made.`,
-  );
 }

@@ -7,8 +7,6 @@ import { newDeviceId } from "./device_id.ts";
 import { DeviceIdentity } from "./device_identity.ts";
 import {
   type BeginPairing,
-  CA_CERTIFICATE_SECRET,
-  CA_KEY_SECRET,
   IdentityManager,
   MAX_PAIRING_SESSIONS,
   MAX_PAIRING_SESSIONS_PER_SOURCE,
@@ -21,6 +19,7 @@ import { PAIRING_WINDOW_MS } from "./pairing_session.ts";
 import { PalyraError } from "./palyra_error.ts";
 import type { ReasonCode } from "./reason_code.ts";
 import { SecretStore } from "./secret_store.ts";
+import { CA_CERTIFICATE_SECRET, CA_KEY_SECRET } from "./stored_authority.ts";
 import { TlsKey } from "./tls_key.ts";
 import { type Clock, unixMs } from "./unix_ms.ts";
 

@@ -1,7 +1,7 @@
 import { PalyraError } from "./palyra_error.ts";
 
 /** The kinds of PEM blocks that Palyra writes and reads (RFC 7468). */
-export type PemLabel = "CERTIFICATE" | "PRIVATE KEY";
+export type PemLabel = "CERTIFICATE" | "PRIVATE KEY" | "X509 CRL";
 
 // A chain of a few certificates is a few kilobytes; anything near this is not one.
 const MAX_PEM_CHARACTERS = 64 * 1024;

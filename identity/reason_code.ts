@@ -22,15 +22,18 @@ const KIND_BY_REASON = {
   certificate_expired: "authentication",
   certificate_not_yet_valid: "authentication",
   certificate_revoked: "authentication",
+  certificate_superseded: "authentication",
   device_unknown: "authentication",
   device_revoked: "authentication",
   daemon_untrusted: "authentication",
   pairing_proof_failed: "authentication",
+  recovery_proof_failed: "authentication",
 
   // Known, but not allowed.
   device_mismatch: "policy",
   not_an_operator: "policy",
   wrong_listener: "policy",
+  recovery_forbidden: "policy",
   capability_not_granted: "policy",
   capability_denied: "policy",
   capability_unavailable: "policy",
@@ -47,6 +50,7 @@ const KIND_BY_REASON = {
   pairing_session_unknown: "precondition",
   pairing_session_expired: "precondition",
   pairing_decided: "precondition",
+  recovery_unknown: "precondition",
   pairing_rejected: "precondition",
   pairing_expired: "precondition",
   device_id_taken: "precondition",
@@ -57,15 +61,23 @@ const KIND_BY_REASON = {
   event_gap: "precondition",
   state_in_use: "precondition",
   state_damaged: "precondition",
+  state_restored: "precondition",
   state_read_only: "precondition",
   state_not_private: "precondition",
   state_not_initialised: "precondition",
+  secret_not_sealed: "precondition",
+  sealing_key_missing: "precondition",
+  sealing_key_wrong: "precondition",
+  sealing_unfinished: "precondition",
   audit_broken: "precondition",
   schema_too_new: "precondition",
   host_not_running: "precondition",
   runtime_unsupported: "precondition",
   self_check_failed: "precondition",
   clock_off: "precondition",
+  rotation_not_begun: "precondition",
+  rotation_under_way: "precondition",
+  nodes_not_ready: "precondition",
   service_not_installed: "precondition",
   service_installed_differently: "precondition",
   service_manager_unavailable: "precondition",
@@ -73,6 +85,7 @@ const KIND_BY_REASON = {
 
   request_not_found: "not_found",
   device_not_found: "not_found",
+  certificate_not_found: "not_found",
   node_not_found: "not_found",
   pairing_not_found: "not_found",
   capability_not_found: "not_found",
@@ -112,6 +125,9 @@ export type ReasonCode = keyof typeof KIND_BY_REASON;
 
 /** The family of a reason: decides the gRPC status and the exit code. */
 export type ReasonKind = (typeof KIND_BY_REASON)[ReasonCode];
+
+/** Every reason code, family by family. */
+export const REASON_CODES: readonly ReasonCode[] = Object.keys(KIND_BY_REASON).filter(isReasonCode);
 
 /** The family `code` belongs to. */
 export function reasonKind(code: ReasonCode): ReasonKind {

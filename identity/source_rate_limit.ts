@@ -33,6 +33,13 @@ export class SourceRateLimit {
     return true;
   }
 
+  /** Whether `source` has used its share; nothing is counted. */
+  isSpent(source: string): boolean {
+    const now = this.#clock();
+    const recent = (this.#starts.get(source) ?? []).filter((at) => now - at < this.#bounds.windowMs);
+    return recent.length >= this.#bounds.starts;
+  }
+
   #forgetOldest(): void {
     const [oldest] = this.#starts.keys();
     if (oldest !== undefined) this.#starts.delete(oldest);

@@ -17,6 +17,16 @@ Deno.test("SourceRateLimit.tryStart() refuses beyond its share and allows again 
   assert.ok(!limit.tryStart("a"));
 });
 
+Deno.test("SourceRateLimit.isSpent() tells who would be refused now, and counts nothing", () => {
+  let now = 0;
+  const limit = new SourceRateLimit({ starts: 2, windowMs: 100, sources: 10 }, () => unixMs(now));
+  assert.deepEqual([limit.isSpent("a"), limit.isSpent("a"), limit.isSpent("a")], [false, false, false]);
+  assert.ok(limit.tryStart("a") && limit.tryStart("a"));
+  assert.deepEqual([limit.isSpent("a"), limit.isSpent("b")], [true, false]);
+  now = 100;
+  assert.equal(limit.isSpent("a"), false);
+});
+
 Deno.test("SourceRateLimit.tryStart() forgets the source that was quiet the longest when there are too many", () => {
   const now = unixMs(1_000_000);
   const limit = new SourceRateLimit({ starts: 1, windowMs: 1_000, sources: 2 }, () => now);

@@ -1,9 +1,11 @@
 import { getLogger } from "@logtape/logtape";
 import { parseCertificateFacts } from "../identity/certificate_facts.ts";
+import type { Fingerprint } from "../identity/fingerprint.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { type Clock, systemClock, type UnixMs, unixMs } from "../identity/unix_ms.ts";
 import type { ClientTlsMaterial } from "../transport/client_tls_material.ts";
 import { ReconnectBackoff } from "../transport/program/reconnect_backoff.ts";
+import { recoverDevice } from "./device_recovery.ts";
 import type { ClientKeyPair } from "./client_key_pair.ts";
 import type { RenewalFailure } from "./connection_status.ts";
 import type { NodeCredentials } from "./node_credentials.ts";
@@ -11,6 +13,7 @@ import type { NodeHostRecord } from "./node_host_record.ts";
 import type { NodeHostState } from "./node_host_state.ts";
 import { MAX_RENEWAL_RETRY_MS, nextRenewalStep, type RenewalStep } from "./renewal_schedule.ts";
 import { requestKeyPair } from "./renewed_key_pair.ts";
+import { authoritiesOf, checkTrustBundle, type TrustHolder } from "./trust_bundle.ts";
 
 const logger = getLogger(["palyra", "node_host", "certificate"]);
 
@@ -39,7 +42,7 @@ export interface CertificateRenewalOptions {
  * already. The session goes on with the certificate with which it was opened, until less than a minute of that is left.
  * Then it is opened again, because no session should outlive what let it in; running work goes on meanwhile.
  */
-export class CertificateRenewal {
+export class CertificateRenewal implements TrustHolder {
   readonly #options: CertificateRenewalOptions;
   readonly #clock: Clock;
   readonly #backoff: ReconnectBackoff;
@@ -50,7 +53,11 @@ export class CertificateRenewal {
   /** Issued, but the disk would not take it; asking for another one would use up the daemon's patience. */
   #unstored: ClientKeyPair | undefined;
   #failure: RenewalFailure | undefined;
+  #asked = false;
+  #replaceSession = false;
   #wake: (() => void) | undefined;
+  /** The change of the stored credentials under way; they are changed one at a time. */
+  #change: Promise<unknown> = Promise.resolve();
 
   constructor(options: CertificateRenewalOptions) {
     this.#options = options;
@@ -84,6 +91,60 @@ export class CertificateRenewal {
     return this.#credentials.tlsMaterial();
   }
 
+  /** The CAs of the daemon that this machine trusts. */
+  get authorities(): readonly Fingerprint[] {
+    return authoritiesOf(this.#credentials.trustedCaPem);
+  }
+
+  /** Trusts other CAs of the daemon, from the next dial on; see {@linkcode TrustHolder.adopt}. */
+  adopt(trustBundlePem: string): Promise<readonly Fingerprint[]> {
+    return this.#oneAtATime(async () => {
+      const before = this.#credentials;
+      const checked = await checkTrustBundle(trustBundlePem, before.trustedCaPem);
+      if (checked !== before.trustedCaPem) {
+        this.#credentials = await this.#options.state.storeTrustBundle(before, checked);
+        // It is the same certificate still.
+        if (this.#dialled === before) this.#dialled = this.#credentials;
+        logger.info("The daemon's CAs have changed; {count} are trusted now.", {
+          count: authoritiesOf(checked).length,
+        });
+      }
+      return authoritiesOf(checked);
+    });
+  }
+
+  /** Renews as soon as a session stands, although it is not due, and then opens the session again with what came of it. */
+  renewNow(reason: string): void {
+    logger.info("The daemon asks for a new certificate. {reason}", { reason });
+    this.#asked = true;
+    this.#wake?.();
+  }
+
+  /**
+   * Gets another certificate by the device key, for the next dial: what {@linkcode recoverDevice} rejects with, or with why
+   * it could not be stored.
+   */
+  recover(occasion: PalyraError, signal: AbortSignal): Promise<void> {
+    const { state, record } = this.#options;
+    return this.#oneAtATime(async () => {
+      const before = this.#credentials;
+      const tlsKey = await state.ensureRecoveryKey(before);
+      const order = { record, credentials: before, tlsKey, occasion, clock: this.#clock };
+      const { certificatePem, trustedCaPem } = await recoverDevice(order, signal);
+      this.#credentials = await state.replaceCredentials(before, { tlsKey, certificatePem }, trustedCaPem);
+      this.#obtainedAt = this.#clock();
+      this.#unstored = undefined;
+      this.#failure = undefined;
+      this.#asked = false;
+      this.#backoff.reset();
+      logger.info("This machine has proved its device key and has another certificate, valid until {expiresAt}.", {
+        expiresAt: new Date(this.#credentials.expiresAt).toISOString(),
+      });
+      this.#options.onChange?.();
+      this.#wake?.();
+    });
+  }
+
   /** Tells whether a session stands. A renewal that is due begins as soon as one does. */
   connectionChanged(connected: boolean): void {
     if (connected === this.#connected) return;
@@ -105,8 +166,9 @@ export class CertificateRenewal {
           await this.#renew(signal);
           break;
         case "reconnect":
-          logger.info("Connecting again: the certificate of this session is about to expire, and a new one is there.");
+          logger.info("Connecting again, with the new certificate.");
           this.#connected = false;
+          this.#replaceSession = false;
           this.#options.reconnect();
           break;
       }
@@ -123,27 +185,44 @@ export class CertificateRenewal {
       obtainedAt: this.#obtainedAt,
       sessionExpiresAt: this.#dialled === this.#credentials ? undefined : this.#dialled.expiresAt,
       retryAt: this.#failure?.nextTryAt,
+      asked: this.#asked,
+      replaceSession: this.#replaceSession,
     });
   }
 
   async #renew(signal: AbortSignal): Promise<void> {
     const { state, record } = this.#options;
-    const order = { record, credentials: this.#credentials, clock: this.#clock };
+    // Asked again meanwhile, it is done again: what comes may be too old for that.
+    const asked = this.#asked;
+    this.#asked = false;
     try {
-      this.#unstored = this.#stillToStore() ?? await requestKeyPair(order, signal);
-      this.#credentials = await state.renewCredentials(this.#credentials, this.#unstored);
+      // Another CA may issue than did before, and is about to be trusted.
+      await this.#change;
+      const order = { record, credentials: this.#credentials, clock: this.#clock };
+      const pair = this.#unstored = this.#stillToStore() ?? await requestKeyPair(order, signal);
+      await this.#oneAtATime(async () => {
+        this.#credentials = await state.renewCredentials(this.#credentials, pair);
+      });
     } catch (thrown) {
+      this.#asked ||= asked;
       if (!signal.aborted) this.#failed(PalyraError.from(thrown));
       return;
     }
     this.#unstored = undefined;
     this.#failure = undefined;
+    this.#replaceSession ||= asked;
     this.#obtainedAt = this.#clock();
     this.#backoff.reset();
     logger.info("The certificate was renewed; the new one is valid until {expiresAt} and serves the next connection.", {
       expiresAt: new Date(this.#credentials.expiresAt).toISOString(),
     });
     this.#options.onChange?.();
+  }
+
+  #oneAtATime<T>(change: () => Promise<T>): Promise<T> {
+    const made = this.#change.then(change);
+    this.#change = made.catch(() => {});
+    return made;
   }
 
   #stillToStore(): ClientKeyPair | undefined {

@@ -262,6 +262,26 @@ Deno.test("CertificateRenewal does not store a certificate that has expired mean
   assert.ok(renewal.credentials.expiresAt > now);
 });
 
+Deno.test("CertificateRenewal.renewNow() renews although it is not due, and has the session opened again at once", async () => {
+  await using fixture = await Fixture.start(HOUR_MS);
+  const { renewal, listener } = fixture;
+  const earlier = renewal.credentials;
+  listener.issuer.answers.push(() => Promise.reject(new PalyraError("rate_limited", "Later.")));
+  renewal.renewNow("The owner asked.");
+  assert.equal(listener.issuer.rotations.length, 0, "no session stands");
+  renewal.dialMaterial();
+  renewal.connectionChanged(true);
+  await fixture.untilRenewed();
+  assert.equal(listener.issuer.rotations.length, 2, "the first try failed");
+  assert.notEqual(renewal.credentials.certificatePem, earlier.certificatePem);
+  // What the supervisor says once the other session stands.
+  renewal.dialMaterial();
+  renewal.connectionChanged(true);
+  assert.equal(fixture.reconnects, 1);
+  await fixture.stop();
+  assert.equal(listener.issuer.rotations.length, 2, "it was asked for once");
+});
+
 Deno.test("CertificateRenewal ends with its signal, also in the middle of a call", async () => {
   await using fixture = await Fixture.start(20 * HOUR_MS);
   const asked = Promise.withResolvers<void>();
@@ -275,4 +295,52 @@ Deno.test("CertificateRenewal ends with its signal, also in the middle of a call
   await fixture.stop();
   assert.deepEqual(fixture.tries, []);
   answer.resolve("");
+});
+
+Deno.test("CertificateRenewal.adopt() trusts other CAs on the disk and from the next dial on, and keeps them through renewals", async () => {
+  await using fixture = await Fixture.start(HOUR_MS);
+  const { renewal, state } = fixture;
+  const { certificatePem, trustedCaPem } = renewal.credentials;
+  const next = await CertificateAuthority.create({ clock: systemClock });
+  const bundle = trustedCaPem + next.certificatePem;
+  const fingerprints = [fingerprintIn(trustedCaPem), next.fingerprint];
+  assert.deepEqual(renewal.authorities, fingerprints.slice(0, 1));
+  assert.deepEqual(await renewal.adopt(bundle), fingerprints);
+  assert.deepEqual(await renewal.adopt(bundle), fingerprints, "a second time changes nothing");
+  assert.deepEqual(renewal.authorities, fingerprints);
+  assert.deepEqual(renewal.dialMaterial().caPem, [bundle]);
+  assert.deepEqual((await state.credentials()).trustedCaPem, bundle);
+  assert.equal(renewal.credentials.certificatePem, certificatePem, "it is the same certificate");
+
+  const stranger = await CertificateAuthority.create({ clock: systemClock });
+  await assert.rejects(
+    renewal.adopt(stranger.certificatePem),
+    (error) => error instanceof PalyraError && error.code === "daemon_untrusted",
+  );
+  assert.deepEqual(renewal.dialMaterial().caPem, [bundle]);
+
+  // Both at once: neither undoes the other.
+  renewal.connectionChanged(true);
+  renewal.renewNow("The test asks.");
+  await Promise.all([renewal.adopt(next.certificatePem + trustedCaPem), fixture.untilRenewed()]);
+  const stored = await state.credentials();
+  assert.notEqual(stored.certificatePem, certificatePem);
+  assert.equal(stored.trustedCaPem, next.certificatePem + trustedCaPem);
+  assert.deepEqual(renewal.authorities, fingerprints.toReversed());
+  assert.equal((await state.record())?.caFingerprint, next.fingerprint, "what status shows");
+});
+
+Deno.test("CertificateRenewal.adopt() rejects and trusts what it did when the disk does not take the new CAs", async () => {
+  await using fixture = await Fixture.start(HOUR_MS);
+  const { renewal, folder } = fixture;
+  const { trustedCaPem } = renewal.credentials;
+  const next = await CertificateAuthority.create({ clock: systemClock });
+  // A folder in its place cannot be replaced by a file.
+  const path = join(folder, SECRETS_FOLDER, SECRET_NAMES.trustedCa);
+  await Deno.remove(path);
+  await Deno.mkdir(join(path, "in-the-way"), { recursive: true });
+  await assert.rejects(renewal.adopt(trustedCaPem + next.certificatePem));
+  assert.deepEqual(renewal.dialMaterial().caPem, [trustedCaPem]);
+  await Deno.remove(path, { recursive: true });
+  assert.equal((await renewal.adopt(trustedCaPem + next.certificatePem)).length, 2);
 });

@@ -17,7 +17,12 @@ export interface ClientKeyPair {
 interface KeyPairText {
   readonly keyPem: string;
   readonly certificatePem: string;
+  /** CAs that are to be trusted together with it; undefined where those that are trusted stay. */
+  readonly trustedCaPem: string | undefined;
 }
+
+/** In the one file, between the certificate and the CAs. PEM readers pass it over. */
+const TRUSTED_CAS = "Trusted CAs:\n";
 
 /** What a {@linkcode ClientKeyPairStore} needs of a {@linkcode SecretStore}. */
 export type SecretFiles = Pick<SecretStore, "read" | "write" | "delete">;
@@ -25,7 +30,8 @@ export type SecretFiles = Pick<SecretStore, "read" | "write" | "delete">;
 /**
  * Key and client certificate, in two files that are replaced together. A new pair is first written into one file, as a
  * whole; that write is the switch. Afterwards it is put into its two places, and the one file goes. Whoever reads finds
- * that file after a crash and does the rest, so at every moment there is one matching pair: the old or the new.
+ * that file after a crash and does the rest, so at every moment there is one matching pair: the old or the new. CAs that
+ * are to be trusted from then on may be replaced in the same step.
  */
 export class ClientKeyPairStore {
   readonly #files: SecretFiles;
@@ -48,10 +54,14 @@ export class ClientKeyPairStore {
     return { tlsKey: await TlsKey.fromPem(keyPem), certificatePem };
   }
 
-  /** Replaces the pair; the new one is on the disk when this resolves. After a rejection it is the old or the new. */
-  async replace({ tlsKey, certificatePem }: ClientKeyPair): Promise<void> {
-    const pair: KeyPairText = { keyPem: await tlsKey.toPem(), certificatePem };
-    await this.#writeText(SECRET_NAMES.nextKeyPair, pair.keyPem + pair.certificatePem);
+  /**
+   * Replaces the pair, and with it the trusted CAs where `trustedCaPem` is given; the new ones are on the disk when this
+   * resolves. After a rejection all are the old or all the new.
+   */
+  async replace({ tlsKey, certificatePem }: ClientKeyPair, trustedCaPem?: string): Promise<void> {
+    const pair: KeyPairText = { keyPem: await tlsKey.toPem(), certificatePem, trustedCaPem };
+    const trusted = trustedCaPem === undefined ? "" : TRUSTED_CAS + trustedCaPem;
+    await this.#writeText(SECRET_NAMES.nextKeyPair, pair.keyPem + pair.certificatePem + trusted);
     await this.#putInPlace(pair);
   }
 
@@ -69,9 +79,10 @@ export class ClientKeyPairStore {
     await this.#files.delete(SECRET_NAMES.nextKeyPair);
   }
 
-  async #putInPlace({ keyPem, certificatePem }: KeyPairText): Promise<void> {
+  async #putInPlace({ keyPem, certificatePem, trustedCaPem }: KeyPairText): Promise<void> {
     await this.#writeText(SECRET_NAMES.tlsKey, keyPem);
     await this.#writeText(SECRET_NAMES.clientCertificate, certificatePem);
+    if (trustedCaPem !== undefined) await this.#writeText(SECRET_NAMES.trustedCa, trustedCaPem);
     await this.#files.delete(SECRET_NAMES.nextKeyPair);
   }
 
@@ -85,12 +96,21 @@ export class ClientKeyPairStore {
   }
 }
 
+/** What the one file of a switch holds: the pair, and the CAs to trust with it, where there are any. */
+export function splitSwitchFile(text: string): { readonly pairText: string; readonly trustedText: string | undefined } {
+  const [pairText = "", trustedText] = text.split(TRUSTED_CAS);
+  return { pairText, trustedText };
+}
+
 /** Undefined when the text is not a key followed by its own certificate. */
 async function parsePair(text: string): Promise<KeyPairText | undefined> {
   try {
-    const tlsKey = await TlsKey.fromPem(text);
-    const certificatePem = certificateChainToPem(pemToDers(text));
-    return isCertificateOfKey(certificatePem, tlsKey) ? { keyPem: await tlsKey.toPem(), certificatePem } : undefined;
+    const { pairText, trustedText } = splitSwitchFile(text);
+    const tlsKey = await TlsKey.fromPem(pairText);
+    const certificatePem = certificateChainToPem(pemToDers(pairText));
+    const trustedCaPem = trustedText && certificateChainToPem(pemToDers(trustedText));
+    if (!isCertificateOfKey(certificatePem, tlsKey)) return undefined;
+    return { keyPem: await tlsKey.toPem(), certificatePem, trustedCaPem };
   } catch {
     return undefined;
   }

@@ -93,6 +93,33 @@ for (let done = 0; done <= CHANGES; done++) {
   }
 }
 
+/** The same with CAs that are to be trusted from then on: they have a place too. */
+const CHANGES_WITH_CAS = 5;
+
+for (let done = 0; done <= CHANGES_WITH_CAS; done++) {
+  Deno.test(`ClientKeyPairStore replaces the trusted CAs together with the pair when a crash comes after ${done} changes`, async () => {
+    await using folder = await TestFolder.create();
+    const secrets = await SecretStore.open(join(folder.path, "secrets"));
+    const [old, next] = await Promise.all([
+      CertificateAuthority.create({ clock: systemClock }),
+      CertificateAuthority.create({ clock: systemClock }),
+    ]);
+    const [earlier, later] = await Promise.all([newPair(old), newPair(next)]);
+    const trusted = async () => new TextDecoder().decode(await secrets.read(SECRET_NAMES.trustedCa));
+    await new ClientKeyPairStore(secrets).replace(earlier, old.certificatePem);
+    assert.equal(await trusted(), old.certificatePem);
+    const bundle = next.certificatePem + old.certificatePem;
+    const files = new CrashingFiles(secrets, done);
+    const replaced = await crashing((files) => new ClientKeyPairStore(files).replace(later, bundle), files);
+    assert.equal(replaced, done < CHANGES_WITH_CAS ? "crashed" : "finished");
+    const pair = await new ClientKeyPairStore(secrets).read();
+    assert.equal(pair?.certificatePem, (done === 0 ? earlier : later).certificatePem);
+    assert.equal(await trusted(), done === 0 ? old.certificatePem : bundle);
+    await new ClientKeyPairStore(secrets).replace(earlier);
+    assert.equal(await trusted(), done === 0 ? old.certificatePem : bundle, "without CAs those that are trusted stay");
+  });
+}
+
 async function crashing(act: (files: SecretFiles) => Promise<unknown>, files: CrashingFiles) {
   try {
     await act(files);

@@ -6,5 +6,6 @@ export function connectionNotice({ state, daemonEndpoint, choice, lastFailure }:
     const over = choice === undefined ? "" : ` over ${choice.transport}`;
     return `Connected to ${daemonEndpoint ?? "the daemon"}${over}.`;
   }
+  if (state === "recovering") return "Getting another certificate by the device key.";
   return lastFailure === undefined ? "Not connected yet." : `Not connected: ${lastFailure.message}`;
 }

@@ -10,9 +10,12 @@ import { TRANSPORT_REASONS, type TransportChoice } from "./transport_choice.ts";
 const logger = getLogger(["palyra", "node_host", "status"]);
 
 /** The states of a running host's connection, in the order of its life. */
-export const CONNECTION_STATES = ["connecting", "connected", "waiting", "stopping"] as const;
+export const CONNECTION_STATES = ["connecting", "connected", "recovering", "waiting", "stopping"] as const;
 
-/** How a running host stands to its daemon. `waiting` is the time between two tries. */
+/**
+ * How a running host stands to its daemon. `recovering`: it gets another certificate by its device key. `waiting` is the time
+ * between two tries.
+ */
 export type ConnectionState = typeof CONNECTION_STATES[number];
 
 /** A failure as `status` shows it. */

@@ -5,13 +5,19 @@ import { type Clock, systemClock, type UnixMs, unixMs } from "../identity/unix_m
 import { ReconnectBackoff } from "../transport/program/reconnect_backoff.ts";
 import { durationText } from "../transport/program/relative_time.ts";
 import type { NodeSession } from "../transport/session.ts";
-import { explainConnectionFailure, isFinalRefusal } from "./connection_failure.ts";
+import {
+  callsForRecovery,
+  explainConnectionFailure,
+  explainFailedRecovery,
+  isFinalRefusal,
+} from "./connection_failure.ts";
 import type { ConnectionState, ConnectionStatus } from "./connection_status.ts";
 import type { DialTarget } from "./dial_targets.ts";
 import { DEFAULT_GRACE_MS, stopGracefully } from "./graceful_stop.ts";
 import type { DialledSession } from "./node_dialer.ts";
 import { type NodeSelfDescription, SessionWorker, type WelcomeFacts } from "./session_worker.ts";
 import type { TransportChoice } from "./transport_choice.ts";
+import type { TrustHolder } from "./trust_bundle.ts";
 import type { WorkDesk } from "./work_desk.ts";
 
 const logger = getLogger(["palyra", "node_host", "connection"]);
@@ -26,6 +32,15 @@ export interface ConnectionSupervisorOptions {
   readonly desk: WorkDesk;
   /** What the next Hello says; asked for each session, since permissions may have changed. */
   readonly describe: () => Promise<NodeSelfDescription>;
+  /** Where what the daemon wants trusted goes; without it, nowhere. */
+  readonly trust?: TrustHolder;
+  /**
+   * Gets this machine another certificate for the next dial, or rejects with why not; asked when the daemon will not have
+   * the one there is. Without it, that only an operator can help.
+   */
+  readonly recover?: ((occasion: PalyraError, signal: AbortSignal) => Promise<void>) | undefined;
+  /** Told when the daemon asks for a renewal of the certificate. */
+  readonly onRenewalAsked?: (reason: string) => void;
   /** The `notAfter` of the certificate that the last dial showed, to explain refusals. */
   readonly certificateExpiresAt: () => UnixMs;
   /** Told of each change, in order. */
@@ -83,6 +98,7 @@ export class ConnectionSupervisor {
     let failures = 0;
     let position = 0;
     let successor: DialledSession | undefined;
+    let recoverable: PalyraError | undefined;
     try {
       while (!signal.aborted) {
         const target = targets[position % targets.length];
@@ -94,16 +110,24 @@ export class ConnectionSupervisor {
         if (signal.aborted) return;
         if (replaced) continue;
         this.#report(target, failure);
-        if (isFinalRefusal(failure.code)) {
-          this.#tell("stopping", { target, failure });
-          throw failure;
-        }
+        if (welcomed) recoverable = undefined;
+        if (callsForRecovery(failure.code)) recoverable = failure;
+        if (isFinalRefusal(failure.code) && !this.#mayRecover(failure)) throw this.#giveUp(target, failure);
         if (dialAgain) continue;
         // The endpoint of a lost session is the best guess; of a failed try, the next one is.
         failures = welcomed ? 0 : failures + 1;
         if (!welcomed) position += 1;
+        if (failures % targets.length !== 0) continue;
+        const left = recoverable === undefined || !this.#mayRecover(recoverable)
+          ? failure
+          // deno-lint-ignore no-await-in-loop -- one session after the other
+          : await this.#recover(target, recoverable, signal);
+        recoverable = undefined;
+        if (signal.aborted) return;
+        if (left !== undefined && isFinalRefusal(left.code)) throw this.#giveUp(target, left);
+        // After a recovery there is a pause, too: should its certificate be refused, the daemon is asked no faster for it.
         // deno-lint-ignore no-await-in-loop -- one session after the other
-        if (failures % targets.length === 0) await this.#pause(target, failure, signal);
+        await this.#pause(target, left, signal);
       }
     } finally {
       successor?.session.abort("cancelled", "palyra-node stops.");
@@ -120,6 +144,28 @@ export class ConnectionSupervisor {
     if (this.#standing === undefined) return;
     this.#standing.replaced = true;
     this.#standing.session.close("session_replaced", "palyra-node opens another session in place of this one.");
+  }
+
+  #mayRecover({ code }: PalyraError): boolean {
+    return this.#options.recover !== undefined && callsForRecovery(code);
+  }
+
+  #giveUp(target: DialTarget, failure: PalyraError): PalyraError {
+    this.#tell("stopping", { target, failure });
+    return failure;
+  }
+
+  /** Undefined when there is another certificate now; else what stands in the way, the recovery's own failure with it. */
+  async #recover(target: DialTarget, failure: PalyraError, signal: AbortSignal): Promise<PalyraError | undefined> {
+    this.#tell("recovering", { target, failure });
+    try {
+      await this.#options.recover?.(failure, signal);
+      return undefined;
+    } catch (thrown) {
+      const left = explainFailedRecovery(failure, this.#explain(PalyraError.from(thrown)));
+      if (!signal.aborted) this.#report(target, left);
+      return left;
+    }
   }
 
   /** Serves `obtained`, or else a session that it dials. */
@@ -144,7 +190,7 @@ export class ConnectionSupervisor {
     signal: AbortSignal,
   ): Promise<TryOutcome> {
     const { session, pace } = dialled;
-    const { desk } = this.#options;
+    const { desk, trust, onRenewalAsked } = this.#options;
     const began = performance.now();
     const over = new AbortController();
     let welcomed = false;
@@ -154,7 +200,16 @@ export class ConnectionSupervisor {
       this.#standing = { session, replaced: false, better };
       this.#connected(target, dialled, welcome);
     };
-    const worker = new SessionWorker({ ...pace, session, desk, self, clock: this.#clock, onWelcome });
+    const worker = new SessionWorker({
+      ...pace,
+      session,
+      desk,
+      self,
+      trust,
+      clock: this.#clock,
+      onWelcome,
+      onRenewalAsked,
+    });
     await this.#untilEnded(worker, session, () => welcomed, signal);
     const end = await worker.ended;
     over.abort();
@@ -221,9 +276,13 @@ export class ConnectionSupervisor {
     }
   }
 
-  async #pause(target: DialTarget, failure: PalyraError, signal: AbortSignal): Promise<void> {
+  async #pause(target: DialTarget, failure: PalyraError | undefined, signal: AbortSignal): Promise<void> {
     const delayMs = this.#backoff.nextDelayMs();
-    this.#tell("waiting", { target, failure, nextTryAt: unixMs(this.#clock() + delayMs) });
+    this.#tell("waiting", {
+      target,
+      ...(failure !== undefined && { failure }),
+      nextTryAt: unixMs(this.#clock() + delayMs),
+    });
     // Only an abort rejects it, which the caller sees by itself.
     await delay(delayMs, undefined, { signal }).catch(() => {});
   }

@@ -5,8 +5,12 @@ import type { ObservedCertificates } from "../identity/pairing_transcript.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { Clock } from "../identity/unix_ms.ts";
 import {
+  type BeginDeviceRecoveryRequest,
+  type BeginDeviceRecoveryResponse,
   type BeginPairingSessionRequest,
   type BeginPairingSessionResponse,
+  type CompleteDeviceRecoveryRequest,
+  type CompleteDeviceRecoveryResponse,
   type CompletePairingSessionRequest,
   type CompletePairingSessionResponse,
   type GetPairingRequestStatusRequest,
@@ -20,7 +24,7 @@ import { callUnary } from "../transport/grpc/unary_call.ts";
 
 /** How an {@linkcode EnrolmentConnection} is opened. */
 export interface EnrolmentConnectionOptions {
-  /** Only a daemon with this CA is spoken to; undefined where the PAKE decides (a PIN). */
+  /** Only a daemon with this CA is spoken to; undefined where the PAKE decides (a PIN), or the succession of CAs. */
   readonly caFingerprint: Fingerprint | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -35,17 +39,21 @@ export class EnrolmentConnection implements Disposable {
   readonly endpoint: string;
   /** What this side has seen of the server at TLS level. */
   readonly observed: ObservedCertificates;
+  /** The CA that issued the server's certificate, DER. Whether it is to be trusted, `open` has judged by its options alone. */
+  readonly caDer: Uint8Array;
   readonly #client: NodeServiceClient;
   readonly #signal: AbortSignal;
 
   private constructor(
     endpoint: string,
     observed: ObservedCertificates,
+    caDer: Uint8Array,
     client: NodeServiceClient,
     signal: AbortSignal,
   ) {
     this.endpoint = endpoint;
     this.observed = observed;
+    this.caDer = caDer;
     this.#client = client;
     this.#signal = signal;
   }
@@ -63,7 +71,7 @@ export class EnrolmentConnection implements Disposable {
       caFingerprint: fingerprintOf(chain.caDer),
       serverCertificateFingerprint: fingerprintOf(chain.leafDer),
     };
-    return new EnrolmentConnection(formatEndpoint(parsed), observed, client, options.signal);
+    return new EnrolmentConnection(formatEndpoint(parsed), observed, chain.caDer, client, options.signal);
   }
 
   /** Opens a pairing session. */
@@ -77,6 +85,20 @@ export class EnrolmentConnection implements Disposable {
   async complete(request: CompletePairingSessionRequest): Promise<CompletePairingSessionResponse> {
     return await this.#explaining(
       callUnary(this.#client, this.#client.completePairingSession, request, this.#callOptions),
+    );
+  }
+
+  /** Asks for the challenge of a recovery. */
+  async beginRecovery(request: BeginDeviceRecoveryRequest): Promise<BeginDeviceRecoveryResponse> {
+    return await this.#explaining(
+      callUnary(this.#client, this.#client.beginDeviceRecovery, request, this.#callOptions),
+    );
+  }
+
+  /** Proves the device key. */
+  async completeRecovery(request: CompleteDeviceRecoveryRequest): Promise<CompleteDeviceRecoveryResponse> {
+    return await this.#explaining(
+      callUnary(this.#client, this.#client.completeDeviceRecovery, request, this.#callOptions),
     );
   }
 

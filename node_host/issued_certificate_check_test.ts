@@ -38,11 +38,20 @@ Deno.test("checkIssuedCertificate() takes the certificate that was asked for and
     occasion: "pairing",
   };
   await checkIssuedCertificate(good);
+  // While the daemon changes its CA there are several: the proven one is among them, and any of them may have issued it.
+  const several = ca.certificatePem + stranger.certificatePem;
+  await checkIssuedCertificate({ ...good, caPem: stranger.certificatePem + ca.certificatePem });
+  await checkIssuedCertificate({ ...good, caPem: several, certificatePem: foreign.certificatePem });
+  await checkIssuedCertificate({ ...good, caPem: several, caFingerprint: undefined, occasion: "renewal" });
 
   const bad: [string, Partial<IssuedToThisDevice>, ReasonCode][] = [
     ["of another CA", { certificatePem: foreign.certificatePem }, "daemon_untrusted"],
     ["with another CA", { caPem: stranger.certificatePem }, "daemon_untrusted"],
     ["with a CA that was not proven", { caFingerprint: fingerprintOf(new Uint8Array(1)) }, "daemon_untrusted"],
+    ["of a CA that is trusted no more", {
+      caPem: stranger.certificatePem,
+      caFingerprint: undefined,
+    }, "daemon_untrusted"],
     ["of another kind", { certificatePem: operator.certificatePem }, "daemon_untrusted"],
     ["of a server", { certificatePem: server.certificatePem }, "daemon_untrusted"],
     ["for another device", { deviceId: newDeviceId() }, "daemon_untrusted"],

@@ -58,6 +58,13 @@ export const NODE_SETTINGS = defineSettings({
     flag: "--transport",
     description: "How to reach the daemon; auto is QUIC where UDP gets through, and gRPC where it does not",
   },
+  "recovery": {
+    schema: v.boolean(),
+    default: true,
+    env: "PALYRA_RECOVERY",
+    flag: "--no-recovery",
+    description: "Whether this machine gets another certificate by its device key when its own is of no use any more",
+  },
   "log.level": {
     schema: v.picklist(LOG_LEVELS),
     default: "info",
@@ -149,6 +156,8 @@ export interface NodeConfigSources {
   readonly deviceName?: string | undefined;
   /** The text of `--transport`. */
   readonly transport?: string | undefined;
+  /** False for `--no-recovery`. */
+  readonly recovery?: false | undefined;
   /** The text of `--log-file`, an absolute path. */
   readonly logFile?: string | undefined;
   /** The text of `--capabilities`, an absolute path. */
@@ -166,6 +175,8 @@ export interface NodeConfig {
   /** Undefined: the host name. */
   readonly deviceName: string | undefined;
   readonly transport: TransportWish;
+  /** Whether another certificate is got by the device key when the daemon will not have the one there is. */
+  readonly recovery: boolean;
   readonly logging: Pick<LoggingOptions, "level" | "format" | "file">;
   readonly openPathRoots: readonly string[];
   /** Undefined: the platform's own. */
@@ -201,6 +212,7 @@ export async function loadNodeConfig(sources: NodeConfigSources = {}): Promise<N
       "device_name": sources.deviceName,
       "state_root": sources.stateRoot,
       "transport": sources.transport,
+      "recovery": sources.recovery,
       "log.file": sources.logFile,
       "capabilities_folder": sources.capabilities,
     },
@@ -215,6 +227,7 @@ export async function loadNodeConfig(sources: NodeConfigSources = {}): Promise<N
       preference: values["transport"],
       askedBy: entries.find(({ key }) => key === "transport")?.source.name ?? "",
     },
+    recovery: values["recovery"],
     logging: { level: values["log.level"], format: values["log.format"], file: values["log.file"] },
     openPathRoots: values["open_path.roots"],
     opener: values["opener"],

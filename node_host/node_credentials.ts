@@ -19,6 +19,7 @@ export class NodeCredentials {
   readonly expiresAt: UnixMs;
   /** When the certificate is to be renewed. */
   readonly renewsAt: UnixMs;
+  readonly #facts: CertificateFacts;
   readonly #tlsKeyPem: string;
 
   private constructor(
@@ -33,6 +34,7 @@ export class NodeCredentials {
     this.trustedCaPem = trustedCaPem;
     this.expiresAt = facts.notAfter;
     this.renewsAt = renewalDueAt(facts);
+    this.#facts = facts;
     this.#tlsKeyPem = tlsKeyPem;
   }
 
@@ -46,6 +48,11 @@ export class NodeCredentials {
     const { identity, tlsKey, certificatePem, trustedCaPem } = parts;
     const facts = ownFacts(certificatePem, identity, tlsKey);
     return new NodeCredentials(identity, certificatePem, trustedCaPem, facts, await tlsKey.toPem());
+  }
+
+  /** The same, with other CAs to trust. */
+  trusting(trustedCaPem: string): NodeCredentials {
+    return new NodeCredentials(this.identity, this.certificatePem, trustedCaPem, this.#facts, this.#tlsKeyPem);
   }
 
   /** The private key of the certificate, PKCS#8 PEM. */

@@ -39,6 +39,8 @@ export interface NodeHostOptions {
   /** Told of each change of the connection, and of each renewal of the certificate that succeeds or fails. */
   readonly onStatus?: (status: ConnectionStatus) => void;
   readonly clock?: Clock;
+  /** Whether another certificate is got by the device key when the daemon will not have the one there is. Default: true. */
+  readonly recovery?: boolean;
   /** How long running work may take to finish when the host stops, in milliseconds. Default: 10,000. */
   readonly graceMs?: number;
 }
@@ -47,7 +49,7 @@ export interface NodeHostOptions {
  * Runs the node host until `signal` aborts: connects, serves, renews its certificate, and reconnects for ever. Rejects
  * with `not_paired`, `state_damaged`, `unsupported` (QUIC alone is wanted and this machine cannot speak it), what the
  * journal cannot be opened for (`schema_too_new`, `state_read_only`), or the daemon's final word (`device_revoked`,
- * `certificate_revoked`, `device_unknown`).
+ * `certificate_revoked`, `device_unknown`, `recovery_forbidden`).
  */
 export async function runNodeHost(options: NodeHostOptions, signal: AbortSignal): Promise<void> {
   const { state, registry, maxConcurrency, onStart, onStatus, clock = systemClock, graceMs } = options;
@@ -97,6 +99,9 @@ export async function runNodeHost(options: NodeHostOptions, signal: AbortSignal)
       maxConcurrency,
       capabilities: await registry.declarations(),
     }),
+    trust: renewal,
+    ...(options.recovery !== false && { recover: (occasion, over) => renewal.recover(occasion, over) }),
+    onRenewalAsked: (reason) => renewal.renewNow(reason),
     certificateExpiresAt: () => renewal.dialledExpiresAt,
     onStatus: (status) => {
       connection = status;

@@ -15,7 +15,7 @@ export interface NodeHostRecord {
   readonly nodeEndpoints: readonly string[];
   /** Where pairing took place, `host:port`, best first. */
   readonly enrolmentEndpoints: readonly string[];
-  /** SHA-256 of the daemon's CA certificate. */
+  /** SHA-256 of the certificate of the daemon's CA: the one that pairing has proved, or that came in its place since. */
   readonly caFingerprint: Fingerprint;
   /** Undefined while the pairing waits for its approval. */
   readonly pairedAt: UnixMs | undefined;

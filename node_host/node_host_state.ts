@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { newDeviceId } from "../identity/device_id.ts";
 import { DeviceIdentity } from "../identity/device_identity.ts";
+import { fingerprintOf } from "../identity/fingerprint.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
+import { pemToDer } from "../identity/pem.ts";
 import { SecretStore } from "../identity/secret_store.ts";
 import { TlsKey } from "../identity/tls_key.ts";
 import { prepareStateFolder } from "../transport/program/state_folder.ts";
@@ -99,11 +101,9 @@ export class NodeHostState implements Disposable {
             "to finish it.",
       );
     }
-    const [identity, keyPair, trustedCaPem] = await Promise.all([
-      this.#identity(),
-      this.#keyPair.read(),
-      this.#readText(SECRET_NAMES.trustedCa),
-    ]);
+    const [identity, keyPair] = await Promise.all([this.#identity(), this.#keyPair.read()]);
+    // Not before: reading the pair may finish a switch that a crash has cut short.
+    const trustedCaPem = await this.#readText(SECRET_NAMES.trustedCa);
     if (
       identity === undefined || keyPair === undefined || trustedCaPem === undefined ||
       identity.deviceId !== record.deviceId
@@ -127,6 +127,50 @@ export class NodeHostState implements Disposable {
     const credentials = await NodeCredentials.of({ identity, ...renewed, trustedCaPem });
     await this.#keyPair.replace(renewed);
     return credentials;
+  }
+
+  /**
+   * The same, and replaces the trusted CAs in the same step: for what a recovery brings. Rejects as
+   * {@linkcode NodeHostState.renewCredentials} does.
+   */
+  async replaceCredentials(
+    { identity }: NodeCredentials,
+    pair: ClientKeyPair,
+    trustedCaPem: string,
+  ): Promise<NodeCredentials> {
+    const credentials = await NodeCredentials.of({ identity, ...pair, trustedCaPem });
+    await this.#keyPair.replace(pair, trustedCaPem);
+    await this.#secrets.delete(SECRET_NAMES.recoveryTlsKey);
+    await this.#noteAuthority(trustedCaPem);
+    return credentials;
+  }
+
+  /**
+   * The key for which a recovery asks a certificate: on the disk before anybody hears of it, and the same at each try until
+   * {@linkcode NodeHostState.replaceCredentials} has put it in its place.
+   */
+  async ensureRecoveryKey(current: NodeCredentials): Promise<TlsKey> {
+    const stored = await this.#readText(SECRET_NAMES.recoveryTlsKey);
+    // A crash may have come between the last recovery and the removal of its key.
+    if (stored !== undefined && stored !== current.tlsKeyPem) return await TlsKey.fromPem(stored);
+    const tlsKey = await TlsKey.generate();
+    await this.#writeText(SECRET_NAMES.recoveryTlsKey, await tlsKey.toPem());
+    return tlsKey;
+  }
+
+  /** Replaces the trusted CAs, in one step. Resolves with the credentials that trust them once they are on the disk. */
+  async storeTrustBundle(current: NodeCredentials, trustedCaPem: string): Promise<NodeCredentials> {
+    await this.#writeText(SECRET_NAMES.trustedCa, trustedCaPem);
+    await this.#noteAuthority(trustedCaPem);
+    return current.trusting(trustedCaPem);
+  }
+
+  /** For people who look at the record: what counts are the CAs that are trusted. */
+  async #noteAuthority(trustedCaPem: string): Promise<void> {
+    const record = await this.record();
+    const caFingerprint = fingerprintOf(pemToDer(trustedCaPem));
+    if (record === undefined || record.caFingerprint === caFingerprint) return;
+    await this.writeRecord({ ...record, caFingerprint });
   }
 
   /** The pairing that waits for approval, if there is one. */
@@ -163,8 +207,7 @@ export class NodeHostState implements Disposable {
   async completePairing(pairing: CompletedPairing): Promise<void> {
     // Another daemon must not be given the results of this one's requests.
     removeJournal(this.folder);
-    await this.#keyPair.replace(pairing);
-    await this.#writeText(SECRET_NAMES.trustedCa, pairing.trustedCaPem);
+    await this.#keyPair.replace(pairing, pairing.trustedCaPem);
     await this.writeRecord(pairing.record);
     await removeConnectionStatus(this.folder);
     await removeRememberedAnswers(this.folder);

@@ -9,6 +9,8 @@ export const SECRET_NAMES = {
   trustedCa: "trusted-ca.pem",
   pendingPairing: "pending-pairing.json",
   pendingTlsKey: "pending-tls-key.pem",
+  /** The key of a recovery under way, until its certificate is there. */
+  recoveryTlsKey: "recovery-tls-key.pem",
   /** Key and certificate in one file, there only while they replace the two above. */
   nextKeyPair: "next-key-pair.pem",
 } as const;

@@ -39,6 +39,10 @@ export interface RenewalCircumstances {
   readonly sessionExpiresAt: UnixMs | undefined;
   /** When to try again after a failure. */
   readonly retryAt: UnixMs | undefined;
+  /** The daemon asked for a renewal that has not succeeded yet. */
+  readonly asked?: boolean;
+  /** The session is to be opened again with the newest certificate at once: the daemon waits for its first use. */
+  readonly replaceSession?: boolean;
 }
 
 /**
@@ -54,8 +58,9 @@ export function nextRenewalStep(circumstances: RenewalCircumstances): RenewalSte
   const retryAt = heldBackUntil(circumstances);
   const reconnectAt = sessionExpiresAt === undefined ? undefined : sessionExpiresAt - RECONNECT_BEFORE_EXPIRY_MS;
   if (connected && now <= expiresAt) {
-    if (reconnectAt !== undefined && now > reconnectAt) return { kind: "reconnect" };
-    if (now >= dueAt && retryAt === undefined) return { kind: "renew" };
+    const replace = sessionExpiresAt !== undefined && circumstances.replaceSession === true;
+    if (replace || reconnectAt !== undefined && now > reconnectAt) return { kind: "reconnect" };
+    if ((now >= dueAt || circumstances.asked === true) && retryAt === undefined) return { kind: "renew" };
   }
   const moments = [dueAt, retryAt, reconnectAt === undefined ? undefined : reconnectAt + 1];
   const waits = moments.flatMap((moment) => moment !== undefined && moment > now ? [moment - now] : []);

@@ -81,6 +81,11 @@ const CASES: readonly [string, Partial<RenewalCircumstances>, RenewalStep][] = [
   ["when that certificate has a minute left", { sessionExpiresAt: at(HOUR_MS + 59_999) }, RECONNECT],
   ["when that certificate has expired", { sessionExpiresAt: at(0) }, RECONNECT],
   ["when that session is gone", { sessionExpiresAt: at(0), connected: false }, wait(RENEWAL_CHECK_INTERVAL_MS)],
+  ["asked for, long before it is due", { asked: true }, RENEW],
+  ["asked for while no session stands", { asked: true, connected: false }, wait(RENEWAL_CHECK_INTERVAL_MS)],
+  ["asked for, after a failure", { asked: true, retryAt: at(HOUR_MS + 900) }, wait(900)],
+  ["when the daemon waits for the new one", { replaceSession: true, sessionExpiresAt: at(24 * HOUR_MS) }, RECONNECT],
+  ["when the session has the new one already", { replaceSession: true }, wait(RENEWAL_CHECK_INTERVAL_MS)],
   [
     "when the newest has expired too",
     { now: at(25 * HOUR_MS), sessionExpiresAt: at(0) },

@@ -10,6 +10,7 @@ import { HANDSHAKE_TIMEOUT_MS, HEARTBEAT_INTERVAL_MS } from "../transport/transp
 import { printableText } from "./capabilities/printable_text.ts";
 import { attemptRef, parseAttempt, parseDispatch } from "./dispatch.ts";
 import { nodeEvent, type NodeMessage } from "./node_message.ts";
+import type { TrustHolder } from "./trust_bundle.ts";
 import type { WorkDesk, WorkLink } from "./work_desk.ts";
 
 const logger = getLogger(["palyra", "node_host", "session"]);
@@ -62,8 +63,12 @@ export interface SessionWorkerOptions extends SessionPace {
   readonly desk: WorkDesk;
   readonly self: NodeSelfDescription;
   readonly clock: Clock;
+  /** Where what the daemon wants trusted goes; without it, nowhere. */
+  readonly trust?: TrustHolder | undefined;
   /** Called once, in the turn in which the Welcome came. From here on the node counts as connected. */
   readonly onWelcome: (welcome: WelcomeFacts) => void;
+  /** Told when the daemon asks for a renewal of the certificate, with its reason. */
+  readonly onRenewalAsked?: ((reason: string) => void) | undefined;
 }
 
 /**
@@ -77,6 +82,7 @@ export class SessionWorker {
   readonly #welcomeTimer: ReturnType<typeof setTimeout>;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   #epoch: number | undefined;
+  #isOver = false;
   #goodbye: { readonly code: ReasonCode; readonly message: string } | undefined;
   /** Settles once, when the session is over and its work is detached; never rejects. */
   readonly ended: Promise<SessionEnd>;
@@ -123,7 +129,7 @@ export class SessionWorker {
         instanceId: self.instanceId,
         journalId: desk.journalId,
         interrupted: desk.interrupted.map(attemptRef),
-        trustedCaFingerprints: [],
+        trustedCaFingerprints: [...this.#options.trust?.authorities ?? []],
       },
     });
   }
@@ -168,10 +174,30 @@ export class SessionWorker {
         const event = printableText(name, MAX_EVENT_NAME_CHARACTERS);
         return logger.info("The daemon tells of {event} (number {sequence}).", { event, sequence });
       }
+      case "renewCertificate":
+        return this.#options.onRenewalAsked?.(printableText(message.value.reason, MAX_GOODBYE_CHARACTERS));
+      case "trustBundle":
+        return this.#trust(message.value.pem);
       case "heartbeat":
       case undefined:
         return;
     }
+  }
+
+  /** Trusts what the daemon wants trusted, and says so; should that fail, the daemon sees that it was not said. */
+  #trust(trustBundlePem: string): void {
+    this.#options.trust?.adopt(trustBundlePem).then(
+      (caFingerprints) => {
+        if (!this.#isOver) this.#send({ $case: "trustBundleStored", value: { caFingerprints: [...caFingerprints] } });
+      },
+      (thrown) => {
+        const error = PalyraError.from(thrown);
+        logger.warning("The daemon's CAs have changed, and were not taken over: {reason}", {
+          reason: error.message,
+          error,
+        });
+      },
+    );
   }
 
   #welcome(welcome: Welcome): void {
@@ -191,6 +217,7 @@ export class SessionWorker {
       at: now,
     });
     desk.attach(this.#link, abandoned);
+    if (welcome.trustBundlePem !== "") this.#trust(welcome.trustBundlePem);
   }
 
   #noteGoodbye(code: string, message: string): void {
@@ -201,6 +228,7 @@ export class SessionWorker {
   }
 
   #cleanUp(end: SessionEnd): SessionEnd {
+    this.#isOver = true;
     clearTimeout(this.#welcomeTimer);
     clearInterval(this.#heartbeat);
     this.#daemonSilence.stop();

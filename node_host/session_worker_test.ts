@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { fingerprintOf } from "../identity/fingerprint.ts";
+import { PalyraError } from "../identity/palyra_error.ts";
 import { systemClock } from "../identity/unix_ms.ts";
 import { AttemptJournal } from "./journal/mod.ts";
 import { SessionWorker, type SessionWorkerOptions, type WelcomeFacts } from "./session_worker.ts";
@@ -6,6 +8,7 @@ import { ScriptedDaemon } from "./testing/scripted_daemon.ts";
 import { sessionPair } from "./testing/session_pair.ts";
 import { TestFolder } from "./testing/test_folder.ts";
 import { deskWith, DEVICE_ID, HeldCapability, newRequestId, SELF, testDesk } from "./testing/test_node.ts";
+import type { TrustHolder } from "./trust_bundle.ts";
 import type { WorkDesk } from "./work_desk.ts";
 
 interface Conversation {
@@ -45,6 +48,30 @@ Deno.test("SessionWorker says Hello, waits for its Welcome, works, and reports",
   assert.deepEqual(welcomes.map(({ epoch }) => epoch), [7]);
   daemon.session.close("shutting_down", "The test is over.");
   assert.deepEqual(await worker.ended, { by: "peer", code: "shutting_down", message: "The test is over." });
+});
+
+Deno.test("SessionWorker tells which CAs are trusted, takes over others, and says so when they are kept", async () => {
+  const [old, next, refused] = [1, 2, 3].map((byte) => fingerprintOf(new Uint8Array([byte])));
+  assert.ok(old && next && refused);
+  const adopted: string[] = [];
+  const trust: TrustHolder = {
+    authorities: [old],
+    adopt: (pem) => {
+      adopted.push(pem);
+      if (pem === "refused") return Promise.reject(new PalyraError("daemon_untrusted", "No."));
+      return Promise.resolve(pem === "both" ? [old, next] : [next]);
+    },
+  };
+  const { worker, daemon } = converse(testDesk(), { trust });
+  assert.deepEqual((await daemon.take("hello")).trustedCaFingerprints, [old]);
+  daemon.welcome({ trustBundlePem: "both" });
+  assert.deepEqual((await daemon.take("trustBundleStored")).caFingerprints, [old, next]);
+  daemon.send({ $case: "trustBundle", value: { pem: "refused" } });
+  daemon.send({ $case: "trustBundle", value: { pem: "next" } });
+  assert.deepEqual((await daemon.take("trustBundleStored")).caFingerprints, [next], "what was refused was not said");
+  assert.deepEqual(adopted, ["both", "refused", "next"]);
+  daemon.session.close("shutting_down", "The test is over.");
+  await worker.ended;
 });
 
 Deno.test("SessionWorker names running and finished work in the next Hello, and sends the result after the Welcome", async () => {

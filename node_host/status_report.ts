@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { type CertificateFacts, parseCertificateFacts } from "../identity/certificate_facts.ts";
-import { stateError } from "../identity/state_error.ts";
+import { PalyraError } from "../identity/palyra_error.ts";
+import type { ReasonCode } from "../identity/reason_code.ts";
+import { SecretView } from "../identity/secret_view.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
 import { type ConnectionStatus, readConnectionStatus } from "./connection_status.ts";
 import { type JournalSummary, readJournalSummary } from "./journal/mod.ts";
@@ -9,6 +11,13 @@ import { type NodeHostRecord, readNodeHostRecord } from "./node_host_record.ts";
 import { SECRET_NAMES, SECRETS_FOLDER } from "./node_secrets.ts";
 import { parsePendingPairing, type PendingPairing } from "./pending_pairing.ts";
 import { renewalDueAt } from "./renewal_schedule.ts";
+
+const UNOPENED: ReadonlySet<ReasonCode> = new Set([
+  "secret_not_sealed",
+  "sealing_key_missing",
+  "sealing_key_wrong",
+  "sealing_unfinished",
+]);
 
 /** How this host stands, from what lies in its state folder. */
 export interface StatusReport {
@@ -35,10 +44,11 @@ export interface StatusReport {
  * `schema_too_new`, `permission_missing` or `state_read_only` (not readable).
  */
 export async function readStatusReport(stateFolder: string): Promise<StatusReport> {
+  const secrets = new SecretView(join(stateFolder, SECRETS_FOLDER));
   const [record, pending, certificate, process, connection, journal] = await Promise.all([
     readNodeHostRecord(stateFolder),
-    readPending(stateFolder),
-    readCertificate(stateFolder),
+    readPending(secrets),
+    readCertificate(secrets),
     findNodeHostProcess(stateFolder),
     readConnectionStatus(stateFolder),
     readJournalSummary(stateFolder),
@@ -59,16 +69,15 @@ export async function readStatusReport(stateFolder: string): Promise<StatusRepor
   };
 }
 
-async function readPending(stateFolder: string): Promise<PendingPairing | undefined> {
-  const path = join(stateFolder, SECRETS_FOLDER, SECRET_NAMES.pendingPairing);
-  const bytes = await readIfThere(path);
-  return bytes === undefined ? undefined : parsePendingPairing(bytes, path);
+async function readPending(secrets: SecretView): Promise<PendingPairing | undefined> {
+  const bytes = await readIfOpen(secrets, SECRET_NAMES.pendingPairing);
+  return bytes && parsePendingPairing(bytes, join(secrets.folder, SECRET_NAMES.pendingPairing));
 }
 
-async function readCertificate(stateFolder: string): Promise<Uint8Array | undefined> {
-  const secret = (name: string) => readIfThere(join(stateFolder, SECRETS_FOLDER, name));
+async function readCertificate(secrets: SecretView): Promise<Uint8Array | undefined> {
   // There only after a crash during a switch, which the next start finishes.
-  return await secret(SECRET_NAMES.nextKeyPair) ?? await secret(SECRET_NAMES.clientCertificate);
+  return await readIfOpen(secrets, SECRET_NAMES.nextKeyPair) ??
+    await readIfOpen(secrets, SECRET_NAMES.clientCertificate);
 }
 
 function factsOf(certificate: Uint8Array): CertificateFacts | undefined {
@@ -80,12 +89,12 @@ function factsOf(certificate: Uint8Array): CertificateFacts | undefined {
   }
 }
 
-/** Past the secret store, which makes, tightens and tidies its folder when it is opened. */
-async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+/** How this host stands can be told without the sealing key, too: only what is sealed is not known then. */
+async function readIfOpen(secrets: SecretView, name: string): Promise<Uint8Array | undefined> {
   try {
-    return await Deno.readFile(path);
+    return await secrets.read(name);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw stateError(error, path);
+    if (error instanceof PalyraError && UNOPENED.has(error.code)) return undefined;
+    throw error;
   }
 }

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { CertificateIssuer } from "../daemon/certificate_issuer.ts";
+import { DeviceRecoveryDesk } from "../daemon/device_recovery_desk.ts";
+import { DeviceRecoveryFace } from "../daemon/device_recovery_face.ts";
 import { DeviceRegistry } from "../daemon/device_registry.ts";
 import { EnrolmentFace } from "../daemon/enrolment_face.ts";
 import { addEnrolmentServices } from "../daemon/grpc_services.ts";
@@ -77,26 +80,33 @@ Deno.test("no private key, code or PIN crosses the wire in a pairing, recorded i
   // The relay shows the listener's own certificate, so nothing is amiss and all of the pairing passes through it.
   const server = await identity.issueServerCertificate({ names: [], addresses: [], validityMs: 3_600_000 });
   const certificatePem = `${server.certificatePem}${identity.ca.certificatePem}`;
-  const desk = new PairingDesk({
-    store,
-    identity,
-    devices,
-    clock: systemClock,
-    serverCertificateFingerprint: () => server.fingerprint,
-    certificateValidityMs: 3_600_000,
-  });
+  const parts = { store, identity, devices, clock: systemClock, certificateValidityMs: 3_600_000 };
+  const serverCertificateFingerprint = () => server.fingerprint;
+  const desk = new PairingDesk({ ...parts, serverCertificateFingerprint });
   const enrolment = new EnrolmentFace({
     desk,
     caCertificatePem: () => identity.ca.certificatePem,
     nodeEndpoints: () => ["127.0.0.1:7444"],
     clock: systemClock,
   });
+  const recovery = new DeviceRecoveryFace({
+    desk: new DeviceRecoveryDesk({
+      ...parts,
+      serverCertificateFingerprint,
+      issuer: new CertificateIssuer(parts),
+      allowed: true,
+      sessionAddress: () => undefined,
+    }),
+    trustBundlePem: () => identity.trustBundlePem,
+    succession: () => identity.succession,
+    nodeEndpoints: () => [],
+  });
   const listener = await GrpcListener.start({
     hostname: "127.0.0.1",
     port: 0,
     mode: { kind: "server-only" },
     tls: { certificatePem, keyPem: server.privateKeyPem, clientCaPem: [] },
-    services: (grpcServer) => addEnrolmentServices(grpcServer, enrolment, new HealthState()),
+    services: (grpcServer) => addEnrolmentServices(grpcServer, enrolment, recovery, new HealthState()),
     onRefused: () => {},
   });
   try {

@@ -6,7 +6,16 @@ import type { ReleaseTarget } from "./release_target.ts";
 
 /** What a program asks of its environment (design section 7), by name; `*` stands for any ending. */
 const READ_VARIABLES: Readonly<Record<ReleaseTarget["os"], readonly string[]>> = {
-  linux: ["HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"],
+  linux: [
+    "HOME",
+    "XDG_STATE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_CACHE_HOME",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "CREDENTIALS_DIRECTORY",
+  ],
   darwin: ["HOME"],
   windows: ["LOCALAPPDATA", "ProgramData", "USERNAME", "USERDOMAIN"],
 };

@@ -48,6 +48,30 @@ export type AuditAct =
       readonly details: Record<never, never>;
     }
     | {
+      /** An operator had another CA made, which devices are to trust. The subject is its fingerprint, in all that follows. */
+      readonly kind: "ca.rotation_begun";
+      readonly details: { readonly current: Fingerprint };
+    }
+    | {
+      /** That CA issues from then on, and the one before it retires. */
+      readonly kind: "ca.rotation_completed";
+      readonly details: {
+        readonly previous: Fingerprint;
+        /** Nodes were connected that did not trust it yet. */
+        readonly forced: boolean;
+      };
+    }
+    | {
+      /** It was given up before it had issued anything. */
+      readonly kind: "ca.rotation_aborted";
+      readonly details: Record<never, never>;
+    }
+    | {
+      /** No valid certificate of an earlier CA was left, so it counts no more. */
+      readonly kind: "ca.retired";
+      readonly details: Record<never, never>;
+    }
+    | {
       /** The owner of the state folder became an operator. The subject is the device id. */
       readonly kind: "operator.admitted";
       readonly details: { readonly identity_fingerprint: Fingerprint };
@@ -126,9 +150,49 @@ export type AuditAct =
       readonly details: { readonly device_id: string; readonly expires_at_unix_ms: number };
     }
     | {
-      /** A certificate that was still valid was revoked. */
+      /** The device proved its device key, and was given a certificate. */
+      readonly kind: "certificate.recovered";
+      readonly details: {
+        readonly device_id: string;
+        readonly expires_at_unix_ms: number;
+        readonly remote_address: string;
+      };
+    }
+    | {
+      /** Somebody else may have a copy of the device's key. The subject is the device id, in all that follows about devices. */
+      readonly kind: "device.recovery_alarm";
+      readonly details: { readonly reason: string };
+    }
+    | {
+      /** An operator has seen to the alarm. */
+      readonly kind: "device.recovery_alarm_acknowledged";
+      readonly details: { readonly reason: string };
+    }
+    | {
+      /** An operator said whether the device may recover. */
+      readonly kind: "device.recovery_set";
+      readonly details: { readonly allowed: boolean };
+    }
+    | {
+      /** An operator wants the device to have a new certificate. */
+      readonly kind: "device.rotation_asked";
+      readonly details: Record<never, never>;
+    }
+    | {
+      /** A certificate that was still valid was revoked; `superseded` where its device has used a newer one. */
       readonly kind: "certificate.revoked";
       readonly details: { readonly device_id: string; readonly reason: string };
+    }
+    | {
+      /** An operator granted or denied a device capabilities. The subject is the device id. */
+      readonly kind: "capabilities.decided";
+      readonly details: {
+        readonly granted: readonly string[];
+        readonly denied: readonly string[];
+        /** What holds from then on. */
+        readonly granted_capabilities: readonly string[];
+        readonly denied_capabilities: readonly string[];
+      };
     }
     | {
       /** The device was shut out for good. The subject is the device id. */
@@ -139,6 +203,25 @@ export type AuditAct =
       /** The device was forgotten, by an operator or at its own wish. The subject is the device id. */
       readonly kind: "device.removed";
       readonly details: { readonly device_name: string; readonly reason: string };
+    }
+    | {
+      /** The secrets were sealed, or written back in plain, since the daemon last ran. The subject is the key's id. */
+      readonly kind: "secrets.sealed" | "secrets.unsealed";
+      readonly details: Record<never, never>;
+    }
+    | {
+      /** The secrets were sealed with another key since the daemon last ran. The subject is its id. */
+      readonly kind: "secrets.rekeyed";
+      readonly details: { readonly previous_key_id: string };
+    }
+    | {
+      /** The state was restored from a backup, and an operator had it served. The subject is the id of the state. */
+      readonly kind: "state.restored";
+      readonly details: {
+        /** How many acts had raised it, going by what is kept outside of the state folder. */
+        readonly expected_generation: number;
+        readonly found_generation: number;
+      };
     }
     | {
       /** A capability request came to its end. The subject is its id, the actor whoever asked for it. */
@@ -188,13 +271,23 @@ const KINDS: Readonly<Record<AuditKind, true>> = {
   "audit.archived": true,
   "audit.damaged": true,
   "ca.created": true,
+  "ca.retired": true,
+  "ca.rotation_aborted": true,
+  "ca.rotation_begun": true,
+  "ca.rotation_completed": true,
+  "capabilities.decided": true,
   "certificate.issued": true,
+  "certificate.recovered": true,
   "certificate.renewed": true,
   "certificate.revoked": true,
   "daemon.started": true,
   "daemon.stopped": true,
+  "device.recovery_alarm": true,
+  "device.recovery_alarm_acknowledged": true,
+  "device.recovery_set": true,
   "device.removed": true,
   "device.revoked": true,
+  "device.rotation_asked": true,
   "operator.admitted": true,
   "pairing.approved": true,
   "pairing.failed": true,
@@ -206,6 +299,10 @@ const KINDS: Readonly<Record<AuditKind, true>> = {
   "pairing_code.replaced": true,
   "pairing_code.tried": true,
   "request.ended": true,
+  "secrets.rekeyed": true,
+  "secrets.sealed": true,
+  "secrets.unsealed": true,
+  "state.restored": true,
 };
 
 /** Every kind, in the order of the alphabet. */

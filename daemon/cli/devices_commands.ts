@@ -4,10 +4,13 @@ import type { DeviceView } from "../../proto/gen/admin.ts";
 import { newCommand } from "../../transport/program/cli_command.ts";
 import { print } from "../../transport/program/cli_output.ts";
 import { withAdmin } from "./admin_connection.ts";
+import { denyCommand, grantCommand, grantFields } from "./capability_grant_commands.ts";
 import { daemonCommand } from "./daemon_command.ts";
+import { recoveryCommand, recoveryFields, rotateCommand } from "./device_renewal_commands.ts";
 import { everyPage } from "./every_page.ts";
 import { paintState, printFields, printTable } from "./print_table.ts";
 import { printView } from "./print_view.ts";
+import { revokeCertificateCommand } from "./revoke_certificate_command.ts";
 import { timeText } from "./time_text.ts";
 
 /** `palyrad devices …` */
@@ -15,7 +18,12 @@ export function devicesCommand() {
   return newCommand("devices", "The paired devices: nodes, desktops and operators.")
     .addCommand(listCommand())
     .addCommand(showCommand())
+    .addCommand(grantCommand())
+    .addCommand(denyCommand())
+    .addCommand(rotateCommand())
+    .addCommand(recoveryCommand())
     .addCommand(revokeCommand())
+    .addCommand(revokeCertificateCommand())
     .addCommand(removeCommand());
 }
 
@@ -42,7 +50,7 @@ function listCommand() {
             device.deviceId,
             device.deviceName,
             device.clientKind,
-            device.status,
+            device.recoveryAlarm === "" ? device.status : `${device.status}, ALARM`,
             short(device.identityFingerprint),
             timeText(device.pairedAtUnixMs),
           ]),
@@ -107,12 +115,15 @@ function printDevice(device: DeviceView): void {
     ["fingerprint", short(device.identityFingerprint)],
     ["paired", timeText(device.pairedAtUnixMs)],
     ["approved by", device.approvedBy],
-    ["granted", device.grantedCapabilities.join(", ")],
+    ...grantFields(device),
+    ...recoveryFields(device),
     ["revoked", timeText(device.revokedAtUnixMs)],
     ["reason", device.revokedReason],
   ]);
   for (const certificate of device.certificates) {
-    const state = certificate.revoked ? "revoked" : `expires ${timeText(certificate.expiresAtUnixMs)}`;
+    const state = certificate.revoked
+      ? `revoked: ${certificate.revokedReason}`
+      : `expires ${timeText(certificate.expiresAtUnixMs)}`;
     print(`  certificate ${certificate.fingerprint} ${state}`);
   }
 }

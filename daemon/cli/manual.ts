@@ -14,11 +14,24 @@ export const MANUAL: Manual = {
     ["STATE/palyrad.sqlite", "Devices, requests and their ends, and the audit."],
     ["STATE/audit-head.json", "Up to where the audit is complete, signed: what `palyrad audit verify` goes by."],
     ["STATE/secrets/", "The CA and the certificate of this machine's operator. Whoever has them is the daemon."],
+    [
+      "STATE/../generations/",
+      "How new the state is, by which a restored backup is noticed; `state.generation_file` names another place.",
+    ],
     ["STATE/palyrad-process.json", "The process that runs, and where it listens."],
   ],
   variables: [
     ["PALYRA_STATE_ROOT", "As --state-root."],
     ["PALYRA_CONFIG", "As --config."],
+    ["PALYRA_SEALING_KEY_FILE", "A file with the key that the secrets are sealed with; `secrets --help`."],
+    [
+      "PALYRA_SEALING_KEY",
+      "That key itself, in base64 or hex. The program takes it out of its environment; a file is the better place.",
+    ],
+    [
+      "PALYRA_SEALING_CREDENTIAL",
+      "Name of the systemd credential with that key, where neither is set; `palyra-sealing-key` by default.",
+    ],
     ["NO_COLOR", "Set to anything, it keeps colours off."],
   ],
 };

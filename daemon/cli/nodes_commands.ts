@@ -1,6 +1,6 @@
-import type { NodeView } from "../../proto/gen/admin.ts";
+import type { NodeCapabilityView, NodeView } from "../../proto/gen/admin.ts";
 import { newCommand } from "../../transport/program/cli_command.ts";
-import { print } from "../../transport/program/cli_output.ts";
+import { print, reportLine } from "../../transport/program/cli_output.ts";
 import { DEFAULT_EXECUTE_TIMEOUT_MS } from "../capability_order.ts";
 import { withAdmin } from "./admin_connection.ts";
 import { daemonCommand } from "./daemon_command.ts";
@@ -100,14 +100,23 @@ function describeCommand() {
             capability.name,
             capability.version,
             capability.available ? "yes" : "no",
-            capability.granted ? "yes" : "no",
+            grantOf(capability),
             capability.requiresLocalMediation ? "by its owner" : "",
             capability.unavailableReason,
           ]),
           "It declares no capabilities.",
         );
+        if (node.capabilities.some((capability) => grantOf(capability) === "undecided")) {
+          reportLine(`Undecided ones do not run: palyrad devices grant ${node.deviceId} NAME, or deny.`);
+        }
       });
     });
+}
+
+function grantOf({ granted, denied, available }: NodeCapabilityView): string {
+  if (denied) return "denied";
+  if (granted) return "yes";
+  return available ? "undecided" : "no";
 }
 
 function invokeCommand() {

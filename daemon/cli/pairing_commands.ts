@@ -2,15 +2,14 @@ import { renderUnicodeCompact } from "uqr";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { MintPairingCodeResponse, PairingRequestView } from "../../proto/gen/admin.ts";
 import { newCommand } from "../../transport/program/cli_command.ts";
-import { print, reportLine } from "../../transport/program/cli_output.ts";
+import { print } from "../../transport/program/cli_output.ts";
 import { coloursFor } from "../../transport/program/colour.ts";
-import { MAX_LIST_ENTRIES } from "../list_page.ts";
-import { isPairingRequestState, PAIRING_REQUEST_STATES } from "../store/pairing_record.ts";
+import { parseCapabilityNames } from "./capability_names.ts";
 import { withAdmin } from "./admin_connection.ts";
-import { parseCount } from "./count.ts";
 import { daemonCommand } from "./daemon_command.ts";
 import { parseDuration } from "./duration.ts";
-import { paintState, printFields, printTable } from "./print_table.ts";
+import { pairingListCommand } from "./pairing_list_command.ts";
+import { printFields } from "./print_table.ts";
 import { printView } from "./print_view.ts";
 import { timeText } from "./time_text.ts";
 
@@ -18,7 +17,7 @@ import { timeText } from "./time_text.ts";
 export function pairingCommand() {
   return newCommand("pairing", "Pair devices: make codes, see who used them, approve or reject.")
     .addCommand(codeCommand())
-    .addCommand(listCommand())
+    .addCommand(pairingListCommand())
     .addCommand(decideCommand("approve"))
     .addCommand(decideCommand("reject"));
 }
@@ -77,87 +76,25 @@ function printCode(minted: MintPairingCodeResponse): void {
   );
 }
 
-function listCommand() {
-  return daemonCommand("list", "Show pairing codes and the devices that used them.", [
-    { command: "palyrad pairing list --state pending_approval", explanation: "what waits for a decision" },
-  ])
-    .option("--state <state>", "only requests in this state")
-    .option("--kind <kind>", "only devices of this kind")
-    .option("--limit <count>", "at most so many of each", "20")
-    .action(async (options) => {
-      const state = options.state?.replaceAll("-", "_") ?? "";
-      if (state !== "" && !isPairingRequestState(state)) {
-        throw new PalyraError("invalid_argument", `--state is one of ${PAIRING_REQUEST_STATES.join(", ")}.`);
-      }
-      const limit = parseCount(options.limit, "--limit", MAX_LIST_ENTRIES);
-      await withAdmin(options, async (admin) => {
-        const pairings = await admin.listPairings({ state, clientKind: options.kind ?? "", limit });
-        if (options.json) return printView(pairings);
-        printTable(
-          [
-            { title: "CODE" },
-            { title: "METHOD" },
-            { title: "KIND" },
-            { title: "STATE", paint: paintState },
-            { title: "EXPIRES" },
-            { title: "TRIES LEFT", align: "right" },
-            { title: "LAST FAILED TRY" },
-          ],
-          pairings.codes.map((code) => {
-            const failed = code.failedTries.at(-1);
-            const lastTry = failed && `${timeText(failed.atUnixMs)} from ${failed.remoteAddress}`;
-            return [
-              code.codeId,
-              code.method,
-              code.clientKind,
-              code.state,
-              code.state === "live" ? timeText(code.expiresAtUnixMs) : "",
-              code.state === "live" ? String(code.triesLeft) : "",
-              lastTry ?? "",
-            ];
-          }),
-          "No pairing codes. Make one: palyrad pairing code",
-        );
-        print("");
-        printTable(
-          [
-            { title: "REQUEST" },
-            { title: "STATE", paint: paintState },
-            { title: "NAME" },
-            { title: "KIND" },
-            { title: "PLATFORM" },
-            { title: "FINGERPRINT" },
-            { title: "FROM" },
-            { title: "ASKED" },
-          ],
-          pairings.requests.map((request) => [
-            request.requestId,
-            request.state,
-            request.deviceName,
-            request.clientKind,
-            request.platform,
-            request.shortFingerprint,
-            request.remoteAddress,
-            timeText(request.requestedAtUnixMs),
-          ]),
-          "No pairing requests.",
-        );
-        if (pairings.cut) reportLine("There are more than fit here: narrow down with --state, --kind or --limit.");
-      });
-    });
-}
-
 function decideCommand(verb: "approve" | "reject") {
   const approve = verb === "approve";
   const command = daemonCommand(verb, approve ? "Admit a device that waits." : "Turn a device that waits away.", [
     { command: `palyrad pairing ${verb} 4C7Q`, explanation: "the last characters of the request's id are enough" },
+    ...approve
+      ? [{ command: "palyrad pairing approve 4C7Q --only echo,system.health", explanation: "and grant it these two" }]
+      : [],
   ])
     .argument("<request>", "id of the pairing request, or its last 4 characters or more")
     .option("--reason <text>", "kept with the decision")
-    .option("--replace", "admit it although its device id belongs to another key");
+    .option("--replace", "admit it although its device id belongs to another key")
+    .option("--only <names>", "grant these of what it asks for, with commas between; default: all it was not denied");
   return command.action(async (requestId, options) => {
-    const order = { requestId, reason: options.reason ?? "", replace: options.replace ?? false };
-    if (!approve && order.replace) throw new PalyraError("invalid_argument", "--replace goes with approve only.");
+    const { reason = "", replace = false } = options;
+    if (!approve && (replace || options.only !== undefined)) {
+      throw new PalyraError("invalid_argument", "--replace and --only go with approve.");
+    }
+    const only = options.only === undefined ? undefined : { names: parseCapabilityNames(options.only) };
+    const order = { requestId, reason, replace, only };
     await withAdmin(options, async (admin) => {
       const decided = await (approve ? admin.approvePairing(order) : admin.rejectPairing(order));
       if (options.json) printView(decided);
@@ -173,6 +110,6 @@ function printDecision(request: PairingRequestView): void {
     ["kind", request.clientKind],
     ["platform", request.platform],
     ["fingerprint", request.shortFingerprint],
-    ["granted", request.state === "approved" ? request.requestedCapabilities.join(", ") : ""],
+    ["granted", request.grantedCapabilities.join(", ")],
   ]);
 }

@@ -2,9 +2,12 @@ import { newCommand } from "../../transport/program/cli_command.ts";
 import { addCompletions } from "../../transport/program/completions/completions_command.ts";
 import type { ExitCode } from "../../transport/program/exit_code.ts";
 import { addHelp } from "../../transport/program/help_command.ts";
+import { reasonsCommand } from "../../transport/program/reasons/reasons_command.ts";
+import { secretsCommand } from "../../transport/program/sealing/secrets_command.ts";
 import { addVersion } from "../../transport/program/version.ts";
 import { DAEMON_SETTINGS } from "../daemon_config.ts";
 import { auditCommand } from "./audit_commands.ts";
+import { caCommand } from "./ca_commands.ts";
 import { configCommand } from "./config_command.ts";
 import { devicesCommand } from "./devices_commands.ts";
 import { doctorCommand } from "./doctor_command.ts";
@@ -14,6 +17,7 @@ import { nodesCommand } from "./nodes_commands.ts";
 import { pairingCommand } from "./pairing_commands.ts";
 import { requestsCommand } from "./requests_commands.ts";
 import { runCommand } from "./run_command.ts";
+import { SECRETS_HOST } from "./secrets_host.ts";
 import { serviceCommands } from "./service_commands.ts";
 import { statusCommand } from "./status_command.ts";
 
@@ -37,6 +41,9 @@ export function palyradCli(exit: (code: ExitCode) => void) {
     .addCommand(nodesCommand())
     .addCommand(requestsCommand())
     .addCommand(auditCommand())
+    .addCommand(caCommand())
+    .addCommand(reasonsCommand("palyrad"))
+    .addCommand(secretsCommand(SECRETS_HOST))
     .addCommand(configCommand());
   for (const command of serviceCommands()) root.addCommand(command);
   addCompletions(root, DAEMON_SETTINGS.settings);

@@ -33,5 +33,6 @@ const BAD: ReadonlySet<string> = new Set([
   "cancelled",
   "dead",
   "expired",
+  "denied",
   "no",
 ]);

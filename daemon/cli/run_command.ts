@@ -20,10 +20,12 @@ export function runCommand() {
     .option("--port <port>", "port on which nodes and operators connect: TCP, and UDP for QUIC (default 7444)")
     .option("--no-quic", "let nodes connect by gRPC alone")
     .option("--enrolment-port <port>", "TCP port on which devices pair (default 7445)")
-    .option("--no-enrolment", "let no device pair")
+    .option("--no-enrolment", "let no device pair, and none recover")
+    .option("--no-recovery", "let no device come back by its device key when its certificate is of no use any more")
     .option("--operations-port <port>", "TCP port on 127.0.0.1 of /metrics, /healthz and /readyz (default: none)")
     .option("--allow-remote", "permit listening beyond this machine")
     .option("--server-name <name...>", "names and addresses under which nodes reach this daemon")
+    .option("--accept-restored-state", "serve although the state is older than it was: it came from a backup")
     .option("--log-level <level>", "trace, debug, info, warning or error (default info)")
     .option("--log-format <format>", "auto, json or pretty")
     .option("--log-file <file>", "log to this file instead of standard error; put aside at 10 MiB, five at most")
@@ -34,6 +36,7 @@ export function runCommand() {
         "quic.enabled": options.quic ? undefined : false,
         "enrolment.port": options.enrolmentPort,
         "enrolment.enabled": options.enrolment ? undefined : false,
+        "enrolment.recovery": options.recovery ? undefined : false,
         "operations.port": options.operationsPort,
         "allow_remote": options.allowRemote,
         "server_names": options.serverName,
@@ -49,7 +52,7 @@ export function runCommand() {
       });
       configureLogging({ format: config.logFormat, level: config.logLevel, file: config.logFile });
       const shutdown = shutdownSignal();
-      const daemon = await Palyrad.start(config);
+      const daemon = await Palyrad.start({ ...config, acceptRestoredState: options.acceptRestoredState ?? false });
       using service = ServiceNotifier.open({ folder: config.stateFolder });
       const { addresses: { nodeRpc, quic, enrolment }, quicAbsence, operations } = daemon;
       if (options.json) {

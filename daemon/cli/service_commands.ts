@@ -18,13 +18,18 @@ const HOST: ServiceHost = {
   description: "Palyra daemon",
   async read({ stateRoot, config: configFile }) {
     const environment = Deno.env;
-    const { stateFolder, logFile, entries } = await readDaemonConfig({ stateRoot, configFile, environment });
+    const { stateFolder, logFile, generationPlaces, entries } = await readDaemonConfig({
+      stateRoot,
+      configFile,
+      environment,
+    });
     const { path } = locateConfigFile({ flag: configFile, environment, stateFolder });
     return {
       stateFolder,
       configFile: dirname(path) === stateFolder ? undefined : path,
       logFile,
       readFolders: [],
+      writtenFolders: generationPlaces.file === undefined ? generationPlaces.folders : [dirname(generationPlaces.file)],
       variables: variablesIn(entries),
     };
   },

@@ -1,8 +1,6 @@
-import { CertificateAuthority } from "../../identity/certificate_authority.ts";
 import { type CertificateFacts, parseCertificateFacts } from "../../identity/certificate_facts.ts";
-import { shortFingerprint } from "../../identity/fingerprint.ts";
-import { CA_CERTIFICATE_SECRET, CA_KEY_SECRET } from "../../identity/identity_manager.ts";
-import { PalyraError } from "../../identity/palyra_error.ts";
+import { parseFingerprint, shortFingerprint } from "../../identity/fingerprint.ts";
+import * as stored from "../../identity/stored_authority.ts";
 import { systemClock, type UnixMs } from "../../identity/unix_ms.ts";
 import type { Attempt } from "../../transport/program/doctor/attempt.ts";
 import type { Check } from "../../transport/program/doctor/check.ts";
@@ -23,21 +21,20 @@ export interface AuthorityFiles {
 }
 
 /**
- * Reads the CA and holds certificate and key against each other; undefined when there is neither. Rejects with
- * `state_damaged`, `state_read_only` or `permission_missing`.
+ * Reads the CA that issues and holds certificate and key against each other; undefined when there is none.
+ *
+ * @param known the fingerprint of the CA that issues, by the database; without it the first CA is taken, as it is when that
+ * one is not there. Rejects with `state_damaged`, `state_read_only` or `permission_missing`.
  */
-export async function readAuthority(secrets: SecretReader): Promise<AuthorityFiles | undefined> {
-  const names = [CA_CERTIFICATE_SECRET, CA_KEY_SECRET];
-  const [certificate, key] = await Promise.all(names.map((name) => secrets.read(name)));
-  if (certificate === undefined && key === undefined) return undefined;
-  if (certificate === undefined || key === undefined) {
-    const missing = certificate === undefined ? CA_CERTIFICATE_SECRET : CA_KEY_SECRET;
-    throw new PalyraError("state_damaged", `${missing} is missing in ${secrets.folder}. Restore it from a backup.`);
-  }
-  const decoder = new TextDecoder();
-  const certificatePem = decoder.decode(certificate);
-  await CertificateAuthority.fromPem({ certificatePem, privateKeyPem: decoder.decode(key), clock: systemClock });
-  return { certificatePem, facts: parseCertificateFacts(certificatePem) };
+export async function readAuthority(
+  secrets: SecretReader,
+  known: string | undefined,
+): Promise<AuthorityFiles | undefined> {
+  const authority = known && await stored.readAuthority(secrets, parseFingerprint(known), systemClock) ||
+    await stored.readFirstAuthority(secrets, systemClock);
+  if (authority === undefined) return undefined;
+  const { certificatePem, certificateDer } = authority;
+  return { certificatePem, facts: parseCertificateFacts(certificateDer) };
 }
 
 /** Whether the CA is there with its key, is the one whose devices are paired here, and lives on for a while. */
@@ -71,7 +68,7 @@ export function caCheck(
     }
     const seen = `${name} is there with its key and expires ${relativeTime(notAfter, now)}.`;
     return notAfter - now < NEAR_ITS_END_MS
-      ? warning("certificate_expired", seen, `Before then, ${BEGIN_ANEW}.`)
+      ? warning("certificate_expired", seen, "Before then, change it: `palyrad ca rotate --help`.")
       : ok(seen);
   };
   return { name: "ca", examine };

@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { SecretView } from "../../identity/secret_view.ts";
 import { type Clock, systemClock } from "../../identity/unix_ms.ts";
 import { locateConfigFile } from "../../transport/program/config_file.ts";
 import { type Attempt, attempt } from "../../transport/program/doctor/attempt.ts";
@@ -8,6 +9,7 @@ import type { DoctorReport } from "../../transport/program/doctor/doctor_report.
 import { type Finding, findingOf, ok } from "../../transport/program/doctor/finding.ts";
 import { quicLibraryCheck } from "../../transport/program/doctor/quic_library_check.ts";
 import { runChecks } from "../../transport/program/doctor/run_checks.ts";
+import { behindSealing, sealingCheck } from "../../transport/program/doctor/sealing_check.ts";
 import { serviceCheck } from "../../transport/program/doctor/service_check.ts";
 import { stateFolderCheck } from "../../transport/program/doctor/state_folder_check.ts";
 import { DOCTOR_LIMIT_MS, TimeLimit } from "../../transport/program/doctor/time_limit.ts";
@@ -15,17 +17,18 @@ import { stateFolder } from "../../transport/program/state_folder.ts";
 import { quicAvailability } from "../../transport/quic/quiche_addon.ts";
 import { type DaemonConfig, readDaemonConfig } from "../daemon_config.ts";
 import { findDaemonProcess } from "../daemon_process_file.ts";
-import { DATABASE_FILE } from "../daemon_state.ts";
+import { DATABASE_FILE, SECRETS_FOLDER } from "../daemon_state.ts";
 import { readOperatorCredentials } from "../operator_credentials.ts";
 import { caCheck, readAuthority } from "./ca_check.ts";
 import { clockCheck } from "./clock_check.ts";
 import { databaseCheck } from "./database_check.ts";
 import { devicesCheck } from "./devices_check.ts";
 import { diskSpaceCheck } from "./disk_space_check.ts";
+import { generationCheck } from "./generation_check.ts";
 import { operatorCheck } from "./operator_check.ts";
+import { permissionsCheck } from "./permissions_check.ts";
 import { portChecks } from "./port_checks.ts";
 import { askForStatus, findTrace, processCheck } from "./running_daemon.ts";
-import { secretView } from "./secret_view.ts";
 import { selfCheck } from "./self_check.ts";
 import { serverCertificateCheck } from "./server_certificate_check.ts";
 import { examineDatabase } from "./state_database.ts";
@@ -51,11 +54,11 @@ export async function examineDaemon(options: DaemonDoctorOptions = {}): Promise<
   const environment = Deno.env;
   const folder = stateFolder("palyrad", { flag: stateRoot, environment });
   const { path: configPath } = locateConfigFile({ flag: configFile, environment, stateFolder: folder });
-  const secrets = secretView(folder);
-  const [config, trace, authority, credentials] = await Promise.all([
+  const secrets = new SecretView(join(folder, SECRETS_FOLDER));
+  const [config, trace, sealing, credentials] = await Promise.all([
     attempt(() => readDaemonConfig({ stateRoot, configFile, environment })),
     attempt(() => findTrace(folder)),
-    attempt(() => readAuthority(secrets)),
+    attempt(() => secrets.sealingKeyId()),
     attempt(() => readOperatorCredentials(secrets)),
   ]);
   const running = trace.value?.running;
@@ -63,6 +66,7 @@ export async function examineDaemon(options: DaemonDoctorOptions = {}): Promise<
   const isOpen = async () => await findDaemonProcess(folder) !== undefined;
   // Before the network is asked: SQLite keeps this thread to itself meanwhile.
   const database = await attempt(() => examineDatabase({ path: databasePath, isOpen }));
+  const authority = await attempt(() => readAuthority(secrets, database.value?.caFingerprint));
   const status = running === undefined || credentials.value === undefined
     ? Promise.resolve(undefined)
     : attempt(() => askForStatus(running, credentials.value, signal));
@@ -72,13 +76,16 @@ export async function examineDaemon(options: DaemonDoctorOptions = {}): Promise<
     denoVersionCheck(),
     configurationCheck(config, configPath),
     selfCheck(),
+    permissionsCheck(folder, config),
     stateFolderCheck({ folder, makeIt: "Run `palyrad run`, or name another folder with `--state-root`." }),
+    sealingCheck(sealing),
     databaseCheck(database, databasePath),
+    generationCheck(database, config, running !== undefined),
     diskSpaceCheck(folder),
-    caCheck(authority, database, now),
+    behindSealing(sealing, caCheck(authority, database, now)),
     clockCheck({ database, authority, now }),
     processCheck(trace, status),
-    operatorCheck({ credentials, status, isThereState, now }),
+    behindSealing(sealing, operatorCheck({ credentials, status, isThereState, now })),
     ...portChecks({ config, running, status, signal }),
     serverCertificateCheck({ config, authority, operator: credentials, running, now, signal }),
     quicLibraryCheck({

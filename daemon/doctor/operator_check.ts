@@ -1,9 +1,10 @@
 import { parseCertificateFacts } from "../../identity/certificate_facts.ts";
+import type { PalyraError } from "../../identity/palyra_error.ts";
 import type { UnixMs } from "../../identity/unix_ms.ts";
 import type { StatusView } from "../../proto/gen/admin.ts";
 import type { Attempt } from "../../transport/program/doctor/attempt.ts";
 import type { Check } from "../../transport/program/doctor/check.ts";
-import { type Finding, findingOf, ok, skippedFor } from "../../transport/program/doctor/finding.ts";
+import { failed, type Finding, findingOf, ok, skippedFor } from "../../transport/program/doctor/finding.ts";
 import { relativeTime } from "../../transport/program/relative_time.ts";
 import type { OperatorCredentials } from "../operator_credentials.ts";
 
@@ -16,15 +17,33 @@ export interface OperatorEvidence {
   readonly now: UnixMs;
 }
 
+/** Daemons refuse by closing the connection, without a word why; this machine sees by itself whether time is the reason. */
+function refusal(
+  failure: PalyraError,
+  { notBefore, notAfter, now }: { readonly notBefore: UnixMs; readonly notAfter: UnixMs; readonly now: UnixMs },
+): Finding {
+  if (failure.code !== "certificate_untrusted" || (notBefore <= now && now <= notAfter)) {
+    return findingOf("failed", failure);
+  }
+  const isLate = now > notAfter;
+  return failed(
+    isLate ? "certificate_expired" : "certificate_not_yet_valid",
+    `The running palyrad refuses this machine's operator certificate, which is valid ${
+      isLate ? `until ${new Date(notAfter).toISOString()}` : `from ${new Date(notBefore).toISOString()} on`
+    }.`,
+    "Check this machine's clock; if it is right, run `palyrad restart`, which makes another one.",
+  );
+}
+
 /** Whether `palyrad` commands of this machine are let in: by the certificate that the daemon keeps for its own operator. */
 export function operatorCheck({ credentials, status, isThereState, now }: OperatorEvidence): Check {
   const examine = async (): Promise<Finding> => {
     if (!isThereState) return skippedFor("state_folder");
     if (credentials.failure !== undefined) return findingOf("failed", credentials.failure);
     const answer = await status;
-    if (answer?.failure !== undefined) return findingOf("failed", answer.failure);
-    if (answer !== undefined) return ok("The running palyrad accepts this machine's operator certificate.");
-    const { notAfter } = parseCertificateFacts(credentials.value.certificatePem);
+    if (answer?.value !== undefined) return ok("The running palyrad accepts this machine's operator certificate.");
+    const { notBefore, notAfter } = parseCertificateFacts(credentials.value.certificatePem);
+    if (answer !== undefined) return refusal(answer.failure, { notBefore, notAfter, now });
     const life = notAfter > now
       ? `expires ${relativeTime(notAfter, now)}`
       : "has expired, and the next start renews it";

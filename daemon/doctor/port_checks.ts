@@ -42,9 +42,15 @@ export function portChecks({ config, running, status, signal }: PortEvidence): C
       if (!quic.enabled) return switchedOff("QUIC", "quic.enabled = true");
       const wanted: WantedPort = { ...nodeRpc, transport: "udp" };
       if (running === undefined) return free(wanted);
-      const listener = (await status)?.value?.listeners.find(({ name }) => name === "quic");
-      if (listener === undefined) return skippedFor("operator");
-      if (listener.serving) return held(wanted, listener.address, running.pid);
+      const view = (await status)?.value;
+      const listener = view?.listeners.find(({ name }) => name === "quic");
+      if (view === undefined || listener === undefined) return skippedFor("operator");
+      if (listener.serving) {
+        const found = held(wanted, listener.address, running.pid);
+        return found.outcome === "ok" && listener.connections === 0 && view.nodesConnected > 0
+          ? unreached(listener.address, view.nodesConnected)
+          : found;
+      }
       return warning("unsupported", `The running palyrad serves no QUIC: ${listener.detail}`, RESTART);
     }),
     check("enrolment_port", ({ nodeRpc: { hostname }, enrolment }) => {
@@ -100,6 +106,17 @@ function held(wanted: WantedPort, address: string | undefined, pid: number): Fin
     "listen_failed",
     `The running palyrad (process ${pid}) listens on ${address}, and the configuration has port ${wanted.port}.`,
     `${RESTART} Or it was started with other options, and nothing is amiss.`,
+  );
+}
+
+/** What a firewall does with UDP can be seen only by what does not come. */
+function unreached(address: string, nodes: number): Finding {
+  const { port } = parseEndpoint(address);
+  return warning(
+    "daemon_unreachable",
+    `Nodes that are connected: ${nodes}; none of them by QUIC, which is served on UDP ${address}. UDP may be blocked.`,
+    `Let UDP through to port ${port}; \`palyra-node doctor\` on a node tells whether it gets there. Where all nodes are to ` +
+      "use gRPC, set `quic.enabled = false`.",
   );
 }
 

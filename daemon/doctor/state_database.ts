@@ -5,6 +5,7 @@ import { PalyraError } from "../../identity/palyra_error.ts";
 import { stateError } from "../../identity/state_error.ts";
 import type { UnixMs } from "../../identity/unix_ms.ts";
 import { attempt } from "../../transport/program/doctor/attempt.ts";
+import { GENERATION_FACT, STATE_ID_FACT } from "../store/fact_table.ts";
 import { MIGRATIONS } from "../store/sqlite/migrations.ts";
 
 /** A database that is larger is not gone through, in bytes: it would take too long. */
@@ -31,6 +32,10 @@ export interface DatabaseContent {
   readonly wasChecked: boolean;
   /** The CA whose devices these are; undefined before the first start has ended. */
   readonly caFingerprint: string | undefined;
+  /** Which state it is; undefined before the first start has ended. */
+  readonly stateId: string | undefined;
+  /** How many acts there were that a restored backup must not undo. */
+  readonly generation: number;
   /** The newest moment in it. */
   readonly newestAt: UnixMs | undefined;
   readonly devices: readonly PairedDevice[];
@@ -127,15 +132,20 @@ function contentOf(db: DatabaseSync, shown: string, bytes: number): DatabaseCont
   }
   const wasChecked = bytes <= MAX_EXAMINED_BYTES;
   const { quick_check: word } = wasChecked ? row(db, CheckRow, "PRAGMA quick_check(1)") : { quick_check: "ok" };
-  const empty = { caFingerprint: undefined, newestAt: undefined, devices: [] };
+  const empty = { caFingerprint: undefined, stateId: undefined, generation: 0, newestAt: undefined, devices: [] };
   const content = { bytes, schema, wasChecked, damage: word === "ok" ? undefined : word };
   // Made, but no start has ever got to its tables.
   if (schema === 0) return { ...content, ...empty };
-  const fact = db.prepare("SELECT value FROM facts WHERE name = 'ca_fingerprint'").get();
+  const fact = (name: string): string | undefined => {
+    const found = db.prepare("SELECT value FROM facts WHERE name = ?").get(name);
+    return found === undefined ? undefined : v.parse(FactRow, found).value;
+  };
   const { newest } = row(db, NewestRow, NEWEST);
   return {
     ...content,
-    caFingerprint: fact === undefined ? undefined : v.parse(FactRow, fact).value,
+    caFingerprint: fact("ca_fingerprint"),
+    stateId: fact(STATE_ID_FACT),
+    generation: Number(fact(GENERATION_FACT) ?? 0),
     newestAt: newest ?? undefined,
     devices: db.prepare(DEVICES).all().map((found) => {
       const { device_name: name, expires_at: expiresAt } = v.parse(DeviceRow, found);

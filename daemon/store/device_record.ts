@@ -52,11 +52,21 @@ export interface DeviceTable {
   list(): Promise<DeviceRecord[]>;
   /** Inserts or replaces the device. */
   put(device: DeviceRecord): Promise<void>;
+  /** Marks the certificates of a device that is about to be removed; until they expire they stay among the revoked. */
+  keepRevoked(deviceId: DeviceId, at: UnixMs, reason: string): Promise<void>;
+  /** The certificates that are revoked and have not expired at that moment, also of devices that were removed. */
+  listRevoked(at: UnixMs): Promise<CertificateRecord[]>;
+  /** Deletes up to `limit` certificates of removed devices that have expired at that moment; resolves with how many. */
+  deleteExpiredRevoked(at: UnixMs, limit: number): Promise<number>;
   /** Deletes the device, its certificates, its node record, its pairing requests and its events. */
   remove(deviceId: DeviceId): Promise<void>;
   listCertificates(): Promise<CertificateRecord[]>;
   getCertificate(fingerprint: Fingerprint): Promise<CertificateRecord | undefined>;
   insertCertificate(certificate: CertificateRecord): Promise<void>;
+  /** The certificates of one device, in the order in which they were stored, whatever the clock said then. */
+  certificatesOf(deviceId: DeviceId): Promise<CertificateRecord[]>;
+  /** Sets when a certificate was first used, unless it was before. */
+  markCertificateUsed(fingerprint: Fingerprint, at: UnixMs): Promise<void>;
   /**
    * Deletes up to `limit` certificates that expired before a moment; resolves with them. The newest of each device
    * stays, so that who comes with it is told that it has expired.

@@ -5,6 +5,7 @@ import type { DeviceEventTable } from "./device_event_record.ts";
 import type { DeviceTable } from "./device_record.ts";
 import type { FactTable } from "./fact_table.ts";
 import type { PairingTable } from "./pairing_record.ts";
+import type { RecoveryTable } from "./recovery_record.ts";
 import type { ProgressTable } from "./request_progress_record.ts";
 import type { NodeTable } from "./registered_node_record.ts";
 
@@ -13,6 +14,7 @@ export interface StoreTransaction {
   readonly facts: FactTable;
   readonly pairing: PairingTable;
   readonly devices: DeviceTable;
+  readonly recoveries: RecoveryTable;
   readonly events: DeviceEventTable;
   readonly nodes: NodeTable;
   readonly requests: RequestTable;
@@ -56,6 +58,11 @@ export interface Store {
    * work's own promise resolves. It must not throw. Returns the function that ends it.
    */
   onAuditRecords(listener: (head: AuditHead) => void): () => void;
+  /**
+   * Calls `listener` with the generation of the state after each commit of a work that raised it (`raisesGeneration`),
+   * before the work's own promise resolves. It must not throw. Returns the function that ends it.
+   */
+  onGeneration(listener: (generation: number) => void): () => void;
   /** Commits what is under way and closes. */
   close(): Promise<void>;
 }

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { newDeviceId, newUlid } from "../../identity/device_id.ts";
 import { fingerprintOf } from "../../identity/fingerprint.ts";
-import { unixMs } from "../../identity/unix_ms.ts";
+import { type UnixMs, unixMs } from "../../identity/unix_ms.ts";
 import type { CapabilityRequestRecord } from "./capability_request_record.ts";
 import type { DeviceRecord } from "./device_record.ts";
 import { aCode, aDevice, aNode, aPairing, aRequest, NOW } from "../testing/store_records.ts";
 import type { PairingRequestFilter, PairingRequestRecord } from "./pairing_record.ts";
+import { RECOVERIES_KEPT, type RecoveryRecord } from "./recovery_record.ts";
 import type { Store } from "./store.ts";
 
 /** A store under test: opened afresh on the same data by each `open`. */
@@ -205,6 +206,63 @@ export function storeContract(driver: string, setUp: () => Promise<StoreUnderTes
     assert.deepEqual(await ids({ clientKind: "desktop", state: "expired" }), []);
     assert.deepEqual(await ids({ idEnd: pending.requestId.slice(-10) }), [pending.requestId]);
     assert.deepEqual(await ids({}), newer.map((each) => each.requestId).toReversed().slice(0, 3));
+  });
+
+  test("notes the first use of a certificate, and has those of each device as they were stored", async (store) => {
+    const [device, other] = [aDevice(), aDevice()];
+    const certificate = (owner: typeof device, number: number) => ({
+      fingerprint: fingerprintOf(new Uint8Array([number])),
+      deviceId: owner.deviceId,
+      issuedAt: unixMs(NOW + number),
+      expiresAt: unixMs(NOW + 1_000),
+      pem: "pem",
+      caFingerprint: fingerprintOf(new Uint8Array()),
+    });
+    const [first, second, third] = [certificate(device, 2), certificate(device, 1), certificate(other, 3)];
+    await store.transaction(async (tx) => {
+      await tx.devices.put(device);
+      await tx.devices.put(other);
+      await Promise.all([first, second, third].map((each) => tx.devices.insertCertificate(each)));
+      await tx.devices.markCertificateUsed(first.fingerprint, unixMs(NOW + 5));
+      await tx.devices.markCertificateUsed(first.fingerprint, unixMs(NOW + 6));
+      assert.deepEqual(await tx.devices.certificatesOf(device.deviceId), [
+        { ...first, firstUsedAt: unixMs(NOW + 5) },
+        second,
+      ]);
+      assert.deepEqual(await tx.devices.certificatesOf(newDeviceId()), []);
+    });
+  });
+
+  test("keeps the recoveries of a while and the newest in any case, for each device", async (store) => {
+    const [device, other] = [aDevice(), aDevice()];
+    const recovery = (owner: typeof device, number: number): RecoveryRecord => ({
+      deviceId: owner.deviceId,
+      at: unixMs(NOW + number),
+      remoteAddress: `192.0.2.${number}`,
+      fingerprint: fingerprintOf(new Uint8Array([number])),
+    });
+    const since = unixMs(NOW + 1_000);
+    await store.transaction(async (tx) => {
+      await tx.devices.put(device);
+      await tx.devices.put(other);
+      await tx.recoveries.enter(recovery(other, 0), since);
+      for (let number = 0; number < RECOVERIES_KEPT + 4; number++) {
+        // deno-lint-ignore no-await-in-loop -- one after the other
+        await tx.recoveries.enter(recovery(device, 20 + number), unixMs(NOW + 22));
+      }
+    });
+    const numbers = (moment: UnixMs) =>
+      store.transaction(async (tx) => (await tx.recoveries.list(device.deviceId, moment)).map(({ at }) => at - NOW));
+    const kept = Array.from({ length: RECOVERIES_KEPT + 2 }, (_, at) => 22 + at);
+    assert.deepEqual(await numbers(unixMs(0)), kept, "those of a while");
+    assert.deepEqual(await numbers(since), kept.slice(-RECOVERIES_KEPT), "the newest in any case");
+    await store.transaction((tx) => tx.recoveries.enter(recovery(device, 99), since));
+    assert.deepEqual(await numbers(unixMs(0)), [...kept.slice(-RECOVERIES_KEPT + 1), 99]);
+    await store.transaction(async (tx) => {
+      assert.deepEqual(await tx.recoveries.list(other.deviceId, since), [recovery(other, 0)]);
+      await tx.devices.remove(device.deviceId);
+      assert.deepEqual(await tx.recoveries.list(device.deviceId, since), []);
+    });
   });
 
   test("revokes one certificate and counts those that are valid", async (store) => {

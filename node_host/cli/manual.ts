@@ -24,6 +24,15 @@ export const MANUAL: Manual = {
   ],
   variables: [
     ["PALYRA_CONFIG", "As --config."],
+    ["PALYRA_SEALING_KEY_FILE", "A file with the key that the secrets are sealed with; `secrets --help`."],
+    [
+      "PALYRA_SEALING_KEY",
+      "That key itself, in base64 or hex. The program takes it out of its environment; a file is the better place.",
+    ],
+    [
+      "PALYRA_SEALING_CREDENTIAL",
+      "Name of the systemd credential with that key, where neither is set; `palyra-sealing-key` by default.",
+    ],
     ["NO_COLOR", "Set to anything, it keeps colours off."],
   ],
 };

@@ -50,6 +50,11 @@ export function runCommand(): CliCommand {
       "how to reach the daemon: auto takes QUIC where UDP gets through, falls back to gRPC where it does not, and goes " +
         "back when it can; `palyra-node status` says which one it is and why (default: auto)",
     )
+    .option(
+      "--no-recovery",
+      "get no other certificate by the device key when the one there is has expired or the daemon will not have it; this " +
+        "machine then has to pair again",
+    )
     .option("--log-file <file>", "log to this file instead of standard error; put aside at 10 MiB, five at most")
     .option(...STATE_ROOT_OPTION)
     .option(...CONFIG_OPTION)
@@ -57,7 +62,14 @@ export function runCommand(): CliCommand {
       const { stateRoot, config: configFile, transport } = options;
       const logFile = options.logFile && resolve(options.logFile);
       const capabilities = options.capabilities && resolve(options.capabilities);
-      const config = await loadNodeConfig({ stateRoot, config: configFile, transport, logFile, capabilities });
+      const config = await loadNodeConfig({
+        stateRoot,
+        config: configFile,
+        transport,
+        recovery: options.recovery ? undefined : false,
+        logFile,
+        capabilities,
+      });
       configureLogging(config.logging);
       using shutdown = shutdownSignal();
       const { registry, leftOut } = await capabilitySet(config, options.deny);
@@ -74,6 +86,7 @@ export function runCommand(): CliCommand {
         maxConcurrency: config.maxConcurrency,
         deviceName: config.deviceName,
         transport: config.transport,
+        recovery: config.recovery,
         mediationTimeoutMs: config.mediationTimeoutMs,
         terminal,
         onStart: (record) => {

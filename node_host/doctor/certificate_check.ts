@@ -33,7 +33,8 @@ function judge({ facts }: PairingFiles, host: HostProcess | undefined, now: Unix
     return failed(
       "certificate_expired",
       `The certificate expired at ${iso(notAfter)}, and this machine's clock says ${iso(now)}.`,
-      "Check this machine's clock; if it is right, run `palyra-node pair --force` with a new token.",
+      "Check this machine's clock; if it is right, let palyra-node run: it gets another one by its device key. Where " +
+        "that is forbidden, run `palyra-node pair --force` with a new token.",
     );
   }
   const expires = `expires ${relativeTime(notAfter, now)}`;

@@ -39,6 +39,13 @@ export function processCheck(host: Attempt<HostProcess>): Check {
       const over = connection.choice === undefined ? "" : ` by ${choiceText(connection.choice)}`;
       return ok(`${runs} and is connected${over}.`);
     }
+    if (connection?.state === "recovering") {
+      return warning(
+        connection.lastFailure?.code ?? "certificate_expired",
+        `${runs} and is getting another certificate by its device key.`,
+        "Look again in a moment.",
+      );
+    }
     const failure = connection?.lastFailure;
     const { cause, cure } = causeAndCure(failure?.message ?? "It has not said why.");
     return warning(

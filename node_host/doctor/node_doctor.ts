@@ -1,4 +1,5 @@
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
+import { SecretView } from "../../identity/secret_view.ts";
 import { type Clock, systemClock } from "../../identity/unix_ms.ts";
 import { attempt } from "../../transport/program/doctor/attempt.ts";
 import type { Check } from "../../transport/program/doctor/check.ts";
@@ -7,12 +8,14 @@ import type { DoctorReport } from "../../transport/program/doctor/doctor_report.
 import { skippedFor } from "../../transport/program/doctor/finding.ts";
 import { quicLibraryCheck } from "../../transport/program/doctor/quic_library_check.ts";
 import { runChecks } from "../../transport/program/doctor/run_checks.ts";
+import { behindSealing, sealingCheck } from "../../transport/program/doctor/sealing_check.ts";
 import { serviceCheck } from "../../transport/program/doctor/service_check.ts";
 import { stateFolderCheck } from "../../transport/program/doctor/state_folder_check.ts";
 import { DOCTOR_LIMIT_MS, TimeLimit } from "../../transport/program/doctor/time_limit.ts";
 import { locateConfigFile, stateFolder } from "../../transport/program/mod.ts";
 import { quicAvailability } from "../../transport/quic/quiche_addon.ts";
 import { readNodeHostRecord } from "../node_host_record.ts";
+import { SECRETS_FOLDER } from "../node_secrets.ts";
 import { capabilityFilesChecks } from "./capability_files_check.ts";
 import { certificateCheck } from "./certificate_check.ts";
 import { clockCheck } from "./clock_check.ts";
@@ -56,12 +59,14 @@ export async function examineNode(options: NodeDoctorOptions = {}): Promise<Doct
   const configured = await attempt(() => configuredNode({ stateRoot, config: configFile }));
   const folder = configured.value?.config.stateFolder ?? usualFolder;
   const preference = configured.value?.config.transport.preference ?? "auto";
-  const [record, host] = await Promise.all([
+  const secrets = new SecretView(join(folder, SECRETS_FOLDER));
+  const [record, sealing, host] = await Promise.all([
     attempt(() => readNodeHostRecord(folder)),
+    attempt(() => secrets.sealingKeyId()),
     attempt(() => findHostProcess(folder)),
   ]);
   const paired = record.value?.pairedAt === undefined ? undefined : record.value;
-  const files = paired && await attempt(() => readPairingFiles(folder, paired));
+  const files = paired && await attempt(() => readPairingFiles(secrets, paired));
   const routes: DaemonRoute[] = files === undefined
     ? []
     : (paired?.nodeEndpoints ?? []).map((endpoint) =>
@@ -72,8 +77,9 @@ export async function examineNode(options: NodeDoctorOptions = {}): Promise<Doct
     denoVersionCheck(),
     configurationCheck(configured, configPath),
     stateFolderCheck({ folder, makeIt: "Run `palyra-node pair`, or name another folder with `--state-root`." }),
-    pairingCheck(folder, record),
-    credentialsCheck(files),
+    sealingCheck(sealing),
+    paired === undefined ? behindSealing(sealing, pairingCheck(secrets, record)) : pairingCheck(secrets, record),
+    behindSealing(sealing, credentialsCheck(files)),
     certificateCheck(files, host, now),
     clockCheck({ daemonTime: firstTime(routes), files, now }),
     ...(routes.length === 0 ? NO_ROUTE : routes.flatMap((route) => route.checks)),

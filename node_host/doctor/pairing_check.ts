@@ -1,28 +1,27 @@
 import { join } from "node:path";
+import type { SecretView } from "../../identity/secret_view.ts";
 import { systemClock } from "../../identity/unix_ms.ts";
 import type { Attempt } from "../../transport/program/doctor/attempt.ts";
 import type { Check } from "../../transport/program/doctor/check.ts";
 import { failed, type Finding, findingOf, ok, warning } from "../../transport/program/doctor/finding.ts";
-import { readStateText } from "../../transport/program/doctor/state_text.ts";
 import { relativeTime } from "../../transport/program/mod.ts";
 import type { NodeHostRecord } from "../node_host_record.ts";
-import { SECRET_NAMES, SECRETS_FOLDER } from "../node_secrets.ts";
+import { SECRET_NAMES } from "../node_secrets.ts";
 import { parsePendingPairing } from "../pending_pairing.ts";
 
 /** Whether this machine is paired, or waits for its approval. */
-export function pairingCheck(stateFolder: string, record: Attempt<NodeHostRecord | undefined>): Check {
-  return { name: "pairing", examine: () => examine(stateFolder, record) };
+export function pairingCheck(secrets: SecretView, record: Attempt<NodeHostRecord | undefined>): Check {
+  return { name: "pairing", examine: () => examine(secrets, record) };
 }
 
-async function examine(stateFolder: string, record: Attempt<NodeHostRecord | undefined>): Promise<Finding> {
+async function examine(secrets: SecretView, record: Attempt<NodeHostRecord | undefined>): Promise<Finding> {
   if (record.failure !== undefined) return findingOf("failed", record.failure);
   const { value } = record;
   if (value?.pairedAt !== undefined) {
     const when = relativeTime(value.pairedAt, systemClock());
     return ok(`Paired ${when} as ${value.deviceName} (${value.deviceId}).`);
   }
-  const path = join(stateFolder, SECRETS_FOLDER, SECRET_NAMES.pendingPairing);
-  const pending = await readStateText(path);
+  const pending = await secrets.read(SECRET_NAMES.pendingPairing);
   if (pending === undefined) {
     return failed(
       "not_paired",
@@ -30,7 +29,7 @@ async function examine(stateFolder: string, record: Attempt<NodeHostRecord | und
       "Run `palyra-node pair` with the token that `palyrad pairing code` shows there.",
     );
   }
-  const { sessionId } = parsePendingPairing(new TextEncoder().encode(pending), path);
+  const { sessionId } = parsePendingPairing(pending, join(secrets.folder, SECRET_NAMES.pendingPairing));
   return warning(
     "not_paired",
     `The pairing ${sessionId} waits for its approval.`,

@@ -1,15 +1,14 @@
-import { join } from "node:path";
 import { type CertificateFacts, parseCertificateFacts, verifyIssuedBy } from "../../identity/certificate_facts.ts";
 import { DeviceIdentity } from "../../identity/device_identity.ts";
-import { fingerprintOf } from "../../identity/fingerprint.ts";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import { certificateChainToPem, pemToDers } from "../../identity/pem.ts";
+import type { SecretView } from "../../identity/secret_view.ts";
 import { TlsKey } from "../../identity/tls_key.ts";
 import type { UnixMs } from "../../identity/unix_ms.ts";
-import { readStateText } from "../../transport/program/doctor/state_text.ts";
+import { splitSwitchFile } from "../client_key_pair.ts";
 import { NodeCredentials } from "../node_credentials.ts";
 import type { NodeHostRecord } from "../node_host_record.ts";
-import { SECRET_NAMES, SECRETS_FOLDER } from "../node_secrets.ts";
+import { SECRET_NAMES } from "../node_secrets.ts";
 
 /** What a finished pairing has left in the state folder, read without changing anything there. */
 export interface PairingFiles {
@@ -20,23 +19,24 @@ export interface PairingFiles {
 const PAIR_AGAIN = "pair this machine again with `palyra-node pair --force`, or restore the folder from a backup";
 
 /**
- * Reads keys, certificate and CA, and holds them against each other and against the fingerprint that was pinned when the
- * machine was paired. Rejects with `state_damaged`, `state_read_only` or `permission_missing`.
+ * Reads keys, certificate and CAs, and holds them against each other. The CA that was pinned when the machine was paired may
+ * be gone since: a daemon changes its CA. Rejects with `state_damaged`, `state_read_only` or `permission_missing`.
  */
-export async function readPairingFiles(stateFolder: string, record: NodeHostRecord): Promise<PairingFiles> {
-  const text = (name: string) => readStateText(join(stateFolder, SECRETS_FOLDER, name));
-  const [identityText, pair, trustedCaPem] = await Promise.all([
+export async function readPairingFiles(secrets: SecretView, record: NodeHostRecord): Promise<PairingFiles> {
+  const text = (name: string) => secrets.readText(name);
+  const [identityText, pair, trustedText] = await Promise.all([
     text(SECRET_NAMES.deviceIdentity),
     readKeyPair(text),
     text(SECRET_NAMES.trustedCa),
   ]);
+  const trustedCaPem = pair?.trustedCaPem ?? trustedText;
   if (identityText === undefined || pair === undefined || trustedCaPem === undefined) {
     const missing = [
       identityText === undefined ? SECRET_NAMES.deviceIdentity : [],
       pair === undefined ? `${SECRET_NAMES.tlsKey} or ${SECRET_NAMES.clientCertificate}` : [],
       trustedCaPem === undefined ? SECRET_NAMES.trustedCa : [],
     ].flat();
-    throw damaged(`In ${join(stateFolder, SECRETS_FOLDER)}, ${missing.join(" and ")} is missing`);
+    throw damaged(`In ${secrets.folder}, ${missing.join(" and ")} is missing`);
   }
   const identity = DeviceIdentity.fromStored(parseJson(identityText));
   if (identity.deviceId !== record.deviceId) {
@@ -50,13 +50,15 @@ export async function readPairingFiles(stateFolder: string, record: NodeHostReco
     trustedCaPem,
   });
   const facts = parseCertificateFacts(pair.certificatePem);
-  await requirePinnedCa(credentials, record, facts.notBefore);
+  await requireTrustedIssuer(credentials, facts.notBefore);
   return { credentials, facts };
 }
 
 interface KeyPairText {
   readonly keyPem: string;
   readonly certificatePem: string;
+  /** What is to be trusted together with it, in place of what is now. */
+  readonly trustedCaPem?: string | undefined;
 }
 
 /** The new pair, where a crash has cut a renewal short: the next start takes it. */
@@ -74,26 +76,23 @@ async function readKeyPair(text: (name: string) => Promise<string | undefined>):
 /** Undefined for what the next start would throw away. */
 function parsePair(text: string): KeyPairText | undefined {
   try {
-    return { keyPem: text, certificatePem: certificateChainToPem(pemToDers(text)) };
+    const { pairText, trustedText } = splitSwitchFile(text);
+    return { keyPem: pairText, certificatePem: certificateChainToPem(pemToDers(pairText)), trustedCaPem: trustedText };
   } catch {
     return undefined;
   }
 }
 
-async function requirePinnedCa(
+async function requireTrustedIssuer(
   { certificatePem, trustedCaPem }: NodeCredentials,
-  record: NodeHostRecord,
   validFrom: UnixMs,
 ): Promise<void> {
   const authorities = dersOf(trustedCaPem);
-  if (!authorities.some((der) => fingerprintOf(der) === record.caFingerprint)) {
-    throw damaged(`${SECRET_NAMES.trustedCa} is not the CA that was pinned when this machine was paired`);
-  }
   const [leaf = new Uint8Array()] = dersOf(certificatePem);
   const judged = await Promise.all(authorities.map((der) => verifyIssuedBy(leaf, der, validFrom, "client")));
   // When it is valid is for another check to say.
   if (judged.every((refusal) => refusal?.code === "certificate_untrusted")) {
-    throw damaged("The certificate was not issued by the CA that is pinned");
+    throw damaged(`The certificate was not issued by a CA of ${SECRET_NAMES.trustedCa}`);
   }
 }
 

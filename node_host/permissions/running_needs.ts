@@ -24,6 +24,9 @@ export async function runningNeeds(config: NodeConfig): Promise<HostNeed[]> {
       : [needed("your capabilities", { name: "read", path: capabilitiesFolder })]),
     ...(logFile === undefined ? [] : [needed("its log", { name: "write", path: dirname(logFile) })]),
     ...daemonNetworks(record?.nodeEndpoints ?? []).map((network) => needed("the daemon", network)),
+    ...(config.recovery ? daemonNetworks(record?.enrolmentEndpoints ?? []) : []).map((network) =>
+      useful("recovery", network)
+    ),
     useful("palyra-node requests", { name: "net", host: commandHost(stateFolder) }),
     ...(transport.preference === "grpc" ? [] : [useful("QUIC", quicLibrary())]),
   ];

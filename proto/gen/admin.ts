@@ -91,6 +91,8 @@ export interface PairingRequestView {
   remoteAddress: string;
   /** This device id is paired already; approving replaces its certificate. */
   replacesDevice: boolean;
+  /** What its device may run now; empty unless it was approved. */
+  grantedCapabilities: string[];
 }
 
 export interface ListPairingsRequest {
@@ -115,6 +117,12 @@ export interface DecidePairingRequest {
   reason: string;
   /** Approve even though the device id belongs to another key. */
   replace: boolean;
+  /** What it may run, out of what it asks for. Absent: all of that, but what it was denied before. Only for an approval. */
+  only: CapabilityNames | undefined;
+}
+
+export interface CapabilityNames {
+  names: string[];
 }
 
 export interface DeviceView {
@@ -133,7 +141,7 @@ export interface DeviceView {
   revokedAtUnixMs: number;
   revokedReason: string;
   connected: boolean;
-  /** Declared by the node, neither granted nor denied: `SetCapabilityGrant` decides. */
+  /** Offered by the node, neither granted nor denied: `SetCapabilityGrant` decides. */
   pendingCapabilities: string[];
   /** Never run, whatever was granted. */
   deniedCapabilities: string[];
@@ -194,6 +202,7 @@ export interface SetDeviceRecoveryRequest {
 }
 
 export interface SetCapabilityGrantRequest {
+  /** Device id, or an unambiguous device name; case does not matter. */
   deviceId: string;
   /** Names to grant; a name that was denied is denied no more. */
   grant: string[];
@@ -296,7 +305,7 @@ export interface RemoveDeviceResponse {
 export interface NodeCapabilityView {
   name: string;
   available: boolean;
-  /** Declared but not granted means it does not run. */
+  /** Declared but not granted, or denied, means it does not run. */
   granted: boolean;
   version: string;
   idempotent: boolean;
@@ -305,6 +314,8 @@ export interface NodeCapabilityView {
   /** Empty in a list; GetNode has them. */
   inputSchemaJson: string;
   outputSchemaJson: string;
+  /** An operator has denied it, whatever was granted. */
+  denied: boolean;
 }
 
 export interface NodeView {
@@ -1022,6 +1033,7 @@ function createBasePairingRequestView(): PairingRequestView {
     decisionReason: "",
     remoteAddress: "",
     replacesDevice: false,
+    grantedCapabilities: [],
   };
 }
 
@@ -1074,6 +1086,9 @@ export const PairingRequestView: MessageFns<PairingRequestView> = {
     }
     if (message.replacesDevice !== false) {
       writer.uint32(128).bool(message.replacesDevice);
+    }
+    for (const v of message.grantedCapabilities) {
+      writer.uint32(138).string(v!);
     }
     return writer;
   },
@@ -1219,6 +1234,14 @@ export const PairingRequestView: MessageFns<PairingRequestView> = {
             message.replacesDevice = reader.bool();
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.grantedCapabilities.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1252,6 +1275,7 @@ export const PairingRequestView: MessageFns<PairingRequestView> = {
     message.decisionReason = object.decisionReason ?? "";
     message.remoteAddress = object.remoteAddress ?? "";
     message.replacesDevice = object.replacesDevice ?? false;
+    message.grantedCapabilities = object.grantedCapabilities?.map((e) => e) || [];
     return message;
   },
 };
@@ -1415,7 +1439,7 @@ export const ListPairingsResponse: MessageFns<ListPairingsResponse> = {
 };
 
 function createBaseDecidePairingRequest(): DecidePairingRequest {
-  return { requestId: "", reason: "", replace: false };
+  return { requestId: "", reason: "", replace: false, only: undefined };
 }
 
 export const DecidePairingRequest: MessageFns<DecidePairingRequest> = {
@@ -1428,6 +1452,9 @@ export const DecidePairingRequest: MessageFns<DecidePairingRequest> = {
     }
     if (message.replace !== false) {
       writer.uint32(24).bool(message.replace);
+    }
+    if (message.only !== undefined) {
+      CapabilityNames.encode(message.only, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1469,6 +1496,14 @@ export const DecidePairingRequest: MessageFns<DecidePairingRequest> = {
             message.replace = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.only = CapabilityNames.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1489,6 +1524,64 @@ export const DecidePairingRequest: MessageFns<DecidePairingRequest> = {
     message.requestId = object.requestId ?? "";
     message.reason = object.reason ?? "";
     message.replace = object.replace ?? false;
+    message.only = (object.only !== undefined && object.only !== null)
+      ? CapabilityNames.fromPartial(object.only)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCapabilityNames(): CapabilityNames {
+  return { names: [] };
+}
+
+export const CapabilityNames: MessageFns<CapabilityNames> = {
+  encode(message: CapabilityNames, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.names) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CapabilityNames {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCapabilityNames();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CapabilityNames>): CapabilityNames {
+    return CapabilityNames.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CapabilityNames>): CapabilityNames {
+    const message = createBaseCapabilityNames();
+    message.names = object.names?.map((e) => e) || [];
     return message;
   },
 };
@@ -3442,6 +3535,7 @@ function createBaseNodeCapabilityView(): NodeCapabilityView {
     unavailableReason: "",
     inputSchemaJson: "",
     outputSchemaJson: "",
+    denied: false,
   };
 }
 
@@ -3473,6 +3567,9 @@ export const NodeCapabilityView: MessageFns<NodeCapabilityView> = {
     }
     if (message.outputSchemaJson !== "") {
       writer.uint32(74).string(message.outputSchemaJson);
+    }
+    if (message.denied !== false) {
+      writer.uint32(80).bool(message.denied);
     }
     return writer;
   },
@@ -3562,6 +3659,14 @@ export const NodeCapabilityView: MessageFns<NodeCapabilityView> = {
             message.outputSchemaJson = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.denied = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3588,6 +3693,7 @@ export const NodeCapabilityView: MessageFns<NodeCapabilityView> = {
     message.unavailableReason = object.unavailableReason ?? "";
     message.inputSchemaJson = object.inputSchemaJson ?? "";
     message.outputSchemaJson = object.outputSchemaJson ?? "";
+    message.denied = object.denied ?? false;
     return message;
   },
 };

@@ -1,10 +1,11 @@
 /**
- * `deno task bench [execute] [dispatch] [history] [quic] [startup]`: all by default.
+ * `deno task bench [execute] [dispatch] [history] [quic] [revocation] [startup]`: all by default.
  *
  * - `execute`: the raw call, the session ping and `execute` over both transports, as ratios to the raw call.
  * - `dispatch`: how long it takes until a capability starts on an idle node, over both transports.
  * - `history`: `execute` on a store with a million finished requests, as ratio to an empty one.
  * - `quic`: this project's QUIC endpoint beside Deno's own QUIC and the JavaScript of `@matrixai/quic`.
+ * - `revocation`: how long a revocation takes to cut one of 512 connected nodes.
  * - `startup`: the start of the programs from source, as a package and as executables, beside an empty Deno and Node.
  *
  * @module
@@ -14,6 +15,7 @@ import { benchCalls } from "./call_bench.ts";
 import { benchDispatch } from "./dispatch_bench.ts";
 import { benchHistory } from "./history_bench.ts";
 import { benchQuic } from "./quic/quic_bench.ts";
+import { benchRevocation } from "./revocation_bench.ts";
 import { benchStartup } from "./startup_bench.ts";
 
 const BENCHES: Readonly<Record<string, (print: (line: string) => void) => Promise<void>>> = {
@@ -21,6 +23,7 @@ const BENCHES: Readonly<Record<string, (print: (line: string) => void) => Promis
   dispatch: benchDispatch,
   history: benchHistory,
   quic: benchQuic,
+  revocation: benchRevocation,
   startup: benchStartup,
 };
 

@@ -10,14 +10,19 @@ import type { Fleet } from "./fleet.ts";
  * Enters nodes of these names, with these capabilities granted, into the state of the fleet's daemon, which must not have
  * been started yet: pairing very many one by one is what a daemon refuses. Their own states are below `folder`, each in a
  * folder of its name, and are locked by this process until they are disposed of.
+ *
+ * @param settings environment variables of palyrad, such as the life of the certificates.
  */
 export async function enrolNodes(
-  fleet: Fleet,
+  fleet: Pick<Fleet, "daemonRoot">,
   folder: string,
   names: readonly string[],
   capabilities: readonly string[],
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<Map<string, NodeHostState>> {
-  const environment = { get: (name: string) => name === "PALYRA_STATE_ROOT" ? fleet.daemonRoot : undefined };
+  const environment = {
+    get: (name: string) => name === "PALYRA_STATE_ROOT" ? fleet.daemonRoot : settings[name],
+  };
   const daemon = await DaemonState.open(await readDaemonConfig({ environment }));
   try {
     const enrolled = names.map(async (name) => [name, await enrol(daemon, folder, name, capabilities)] as const);

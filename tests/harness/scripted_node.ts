@@ -22,6 +22,8 @@ export interface ScriptedNodeOptions {
   readonly transport: TransportName;
   /** Which capability it declares, and that it must not run twice. Default: `echo`. */
   readonly capability?: string;
+  /** Several, in its place. */
+  readonly capabilities?: readonly string[];
   /** Requests that it takes at once. Default: 64. */
   readonly maxConcurrency?: number;
 }
@@ -61,14 +63,16 @@ export class ScriptedNode implements Disposable {
     };
     const dialer = transport === "quic" ? new QuicDialer(target) : new GrpcDialer(target);
     const node = new ScriptedNode(await dialer.dial(new AbortController().signal));
-    const declared = DeviceCapability.create({ name: capability, available: true, version: "1.0.0" });
+    const declared = (options.capabilities ?? [capability]).map((name) =>
+      DeviceCapability.create({ name, available: true, version: "1.0.0" })
+    );
     node.send({
       $case: "hello",
       value: Hello.create({
         deviceId: { ulid: deviceId },
         platform: "test",
         instanceId: "scripted",
-        capabilities: [declared],
+        capabilities: declared,
         maxConcurrency,
       }),
     });
@@ -110,6 +114,11 @@ export class ScriptedNode implements Disposable {
     const names = (message: DaemonMessage) =>
       message.$case === "resultAck" && message.value.attempts.some((each) => each.requestId?.ulid === requestId);
     await this.#until(() => this.received.some(names));
+  }
+
+  /** Resolves when the session has ended, with who ended it and why. */
+  get ended(): Promise<SessionEnd> {
+    return this.#session.closed;
   }
 
   /** Resolves when the first message of a kind has come. */

@@ -1,5 +1,5 @@
 import type { PalyraError } from "../../identity/palyra_error.ts";
-import { type ReasonKind, reasonKind } from "../../identity/reason_code.ts";
+import { type ReasonCode, type ReasonKind, reasonKind } from "../../identity/reason_code.ts";
 
 /** How a program ended, as scripts see it. The numbers are those of the original and never change meaning. */
 export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
@@ -36,5 +36,10 @@ const EXIT_CODE_BY_KIND: Readonly<Record<ReasonKind, ExitCode>> = {
 
 /** The exit code of a program that ends because of `error`. */
 export function exitCodeOf(error: PalyraError): ExitCode {
-  return EXIT_CODE_BY_KIND[reasonKind(error.code)];
+  return exitCodeOfReason(error.code);
+}
+
+/** The exit code of a program that ends for this reason. */
+export function exitCodeOfReason(code: ReasonCode): ExitCode {
+  return EXIT_CODE_BY_KIND[reasonKind(code)];
 }

@@ -191,4 +191,18 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (device_id, at, fingerprint)
   ) STRICT, WITHOUT ROWID;
   `,
+  // A certificate outlives the device that was removed; it stays among the revoked until it has expired.
+  `
+  CREATE TABLE removed_certificates (
+    fingerprint    TEXT PRIMARY KEY,
+    device_id      TEXT NOT NULL,
+    pem            TEXT NOT NULL,
+    ca_fingerprint TEXT NOT NULL,
+    issued_at      INTEGER NOT NULL,
+    expires_at     INTEGER NOT NULL,
+    revoked_at     INTEGER NOT NULL,
+    revoked_reason TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX removed_certificates_expires_at ON removed_certificates (expires_at);
+  `,
 ];

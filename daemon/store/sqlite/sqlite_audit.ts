@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { UnixMs } from "../../../identity/unix_ms.ts";
-import { type AuditAct, DAEMON_ACTOR } from "../../audit/audit_act.ts";
+import { type AuditAct, type AuditKind, DAEMON_ACTOR } from "../../audit/audit_act.ts";
 import { EMPTY_AUDIT, nextAuditRecord } from "../../audit/audit_chain.ts";
 import { type AuditHash, auditHashOfBytes } from "../../audit/audit_hash.ts";
 import type { AuditHead, AuditQuery, AuditRecord, AuditTable } from "../audit_record.ts";
@@ -38,10 +38,13 @@ export class SqliteAudit implements AuditTable {
   readonly #acceptLoss: StatementSync;
   readonly #read: StatementSync;
   readonly #remove: StatementSync;
+  readonly #onAct: (kind: AuditKind) => void;
   #head: AuditHead;
   #committed: AuditHead;
 
-  constructor(db: DatabaseSync) {
+  /** `onAct` is called for each record, in its work. */
+  constructor(db: DatabaseSync, onAct: (kind: AuditKind) => void = () => {}) {
+    this.#onAct = onAct;
     this.#insert = db.prepare(`
       INSERT INTO audit (sequence, at, kind, actor, subject, details_json, previous_hash, hash)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
@@ -124,6 +127,7 @@ export class SqliteAudit implements AuditTable {
       Uint8Array.fromHex(record.hash),
     );
     this.#head = { sequence: record.sequence, hash: record.hash };
+    this.#onAct(act.kind);
   }
 
   #stored(): AuditHead {

@@ -58,10 +58,15 @@ export class SqliteDevices implements DeviceTable {
   readonly #get: StatementSync;
   readonly #list: StatementSync;
   readonly #put: StatementSync;
+  readonly #keepRevoked: StatementSync;
+  readonly #listRevoked: StatementSync;
+  readonly #deleteExpiredRevoked: StatementSync;
   readonly #removePairings: StatementSync;
   readonly #remove: StatementSync;
   readonly #listCertificates: StatementSync;
   readonly #getCertificate: StatementSync;
+  readonly #certificatesOf: StatementSync;
+  readonly #markCertificateUsed: StatementSync;
   readonly #insertCertificate: StatementSync;
   readonly #deleteExpiredCertificates: StatementSync;
   readonly #countValidCertificates: StatementSync;
@@ -83,10 +88,31 @@ export class SqliteDevices implements DeviceTable {
         recovery_count = excluded.recovery_count, recovery_alarm = excluded.recovery_alarm,
         rotation_asked_at = excluded.rotation_asked_at, paired_at = excluded.paired_at, approved_by = excluded.approved_by, revoked_at = excluded.revoked_at,
         revoked_reason = excluded.revoked_reason`);
+    this.#keepRevoked = db.prepare(`
+      INSERT OR IGNORE INTO removed_certificates
+      SELECT fingerprint, device_id, pem, ca_fingerprint, issued_at, expires_at, coalesce(revoked_at, ?2),
+        coalesce(revoked_reason, ?3)
+      FROM certificates WHERE device_id = ?1 AND expires_at > ?2`);
+    this.#listRevoked = db.prepare(`
+      SELECT fingerprint, device_id, pem, ca_fingerprint, issued_at, expires_at, first_used_at, revoked_at, revoked_reason
+      FROM certificates WHERE revoked_at IS NOT NULL AND expires_at > ?1
+      UNION ALL
+      SELECT fingerprint, device_id, pem, ca_fingerprint, issued_at, expires_at, NULL, revoked_at, revoked_reason
+      FROM removed_certificates WHERE expires_at > ?1
+      ORDER BY revoked_at, fingerprint`);
+    this.#deleteExpiredRevoked = db.prepare(`
+      DELETE FROM removed_certificates WHERE fingerprint IN
+        (SELECT fingerprint FROM removed_certificates WHERE expires_at <= ? LIMIT ?)`);
     this.#removePairings = db.prepare("DELETE FROM pairing_requests WHERE device_id = ?");
     this.#remove = db.prepare("DELETE FROM devices WHERE device_id = ?");
     this.#listCertificates = db.prepare("SELECT * FROM certificates ORDER BY issued_at, fingerprint");
     this.#getCertificate = db.prepare("SELECT * FROM certificates WHERE fingerprint = ?");
+    this.#certificatesOf = db.prepare(
+      "SELECT * FROM certificates WHERE device_id = ? ORDER BY rowid",
+    );
+    this.#markCertificateUsed = db.prepare(
+      "UPDATE certificates SET first_used_at = ? WHERE fingerprint = ? AND first_used_at IS NULL",
+    );
     this.#insertCertificate = db.prepare(`
       INSERT INTO certificates (fingerprint, device_id, issued_at, expires_at, pem, ca_fingerprint, first_used_at,
         revoked_at, revoked_reason)
@@ -142,6 +168,19 @@ export class SqliteDevices implements DeviceTable {
     await Promise.resolve();
   }
 
+  async keepRevoked(deviceId: DeviceId, at: UnixMs, reason: string): Promise<void> {
+    this.#keepRevoked.run(deviceId, at, reason);
+    await Promise.resolve();
+  }
+
+  async listRevoked(at: UnixMs): Promise<CertificateRecord[]> {
+    return await Promise.resolve(this.#listRevoked.all(at).map(certificateOf));
+  }
+
+  async deleteExpiredRevoked(at: UnixMs, limit: number): Promise<number> {
+    return await Promise.resolve(Number(this.#deleteExpiredRevoked.run(at, limit).changes));
+  }
+
   async remove(deviceId: DeviceId): Promise<void> {
     this.#removePairings.run(deviceId);
     this.#remove.run(deviceId);
@@ -155,6 +194,15 @@ export class SqliteDevices implements DeviceTable {
   async getCertificate(fingerprint: Fingerprint): Promise<CertificateRecord | undefined> {
     const row = this.#getCertificate.get(fingerprint);
     return await Promise.resolve(row && certificateOf(row));
+  }
+
+  async certificatesOf(deviceId: DeviceId): Promise<CertificateRecord[]> {
+    return await Promise.resolve(this.#certificatesOf.all(deviceId).map(certificateOf));
+  }
+
+  async markCertificateUsed(fingerprint: Fingerprint, at: UnixMs): Promise<void> {
+    this.#markCertificateUsed.run(at, fingerprint);
+    await Promise.resolve();
   }
 
   async insertCertificate(certificate: CertificateRecord): Promise<void> {

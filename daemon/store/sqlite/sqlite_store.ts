@@ -5,6 +5,7 @@ import type { DeviceId } from "../../../identity/device_id.ts";
 import { PalyraError } from "../../../identity/palyra_error.ts";
 import { stateError } from "../../../identity/state_error.ts";
 import { sqliteFailureOf } from "../../../transport/program/sqlite_failure.ts";
+import { raisesGeneration } from "../../audit/generation_act.ts";
 import type { AuditHead } from "../audit_record.ts";
 import { DEFAULT_EVENTS_KEPT } from "../device_event_record.ts";
 import type { Store, StoreTransaction, TransactionOptions } from "../store.ts";
@@ -13,10 +14,12 @@ import { MIGRATIONS } from "./migrations.ts";
 import { SqliteAudit } from "./sqlite_audit.ts";
 import { SqliteDeviceEvents } from "./sqlite_device_events.ts";
 import { SqliteDevices } from "./sqlite_devices.ts";
+import { SqliteGeneration } from "./sqlite_generation.ts";
 import { SqliteFacts } from "./sqlite_facts.ts";
 import { SqliteNodes } from "./sqlite_nodes.ts";
 import { SqlitePairing } from "./sqlite_pairing.ts";
 import { SqliteProgress } from "./sqlite_progress.ts";
+import { SqliteRecoveries } from "./sqlite_recoveries.ts";
 import { SqliteRequests } from "./sqlite_requests.ts";
 import { WalSync } from "./wal_sync.ts";
 
@@ -108,19 +111,25 @@ export class SqliteStore implements Store {
   readonly #wal: Deno.FsFile;
   readonly #path: string;
   readonly #events: SqliteDeviceEvents;
+  readonly #generation: SqliteGeneration;
   readonly #audit: SqliteAudit;
   readonly #eventListeners = new Set<(deviceId: DeviceId) => void>();
   readonly #auditListeners = new Set<(head: AuditHead) => void>();
+  readonly #generationListeners = new Set<(generation: number) => void>();
 
   private constructor(db: DatabaseSync, wal: Deno.FsFile, path: string, eventsKept: number) {
     this.#db = db;
     this.#path = path;
     this.#events = new SqliteDeviceEvents(db, eventsKept);
-    this.#audit = new SqliteAudit(db);
+    this.#generation = new SqliteGeneration(db);
+    this.#audit = new SqliteAudit(db, (kind) => {
+      if (raisesGeneration(kind)) this.#generation.raise();
+    });
     this.#tx = {
       facts: new SqliteFacts(db),
       pairing: new SqlitePairing(db),
       devices: new SqliteDevices(db),
+      recoveries: new SqliteRecoveries(db),
       events: this.#events,
       nodes: new SqliteNodes(db),
       requests: new SqliteRequests(db),
@@ -173,6 +182,7 @@ export class SqliteStore implements Store {
   ): Promise<T> {
     let appendedTo: readonly DeviceId[] = [];
     let audited: AuditHead | undefined;
+    let raised: number | undefined;
     const result = await this.#group.run(async () => {
       const auditBefore = this.#audit.current;
       try {
@@ -185,6 +195,7 @@ export class SqliteStore implements Store {
       } finally {
         // Works run one after the other, so this is what this one appended.
         appendedTo = this.#events.takeAppended();
+        raised = this.#generation.takeRaised();
       }
     }, patienceMs);
     for (const deviceId of appendedTo) {
@@ -192,6 +203,9 @@ export class SqliteStore implements Store {
     }
     if (audited !== undefined) {
       for (const listener of [...this.#auditListeners]) listener(audited);
+    }
+    if (raised !== undefined) {
+      for (const listener of [...this.#generationListeners]) listener(raised);
     }
     return result;
   }
@@ -213,6 +227,14 @@ export class SqliteStore implements Store {
     this.#auditListeners.add(listener);
     return () => {
       this.#auditListeners.delete(listener);
+    };
+  }
+
+  /** See {@linkcode Store.onGeneration}. */
+  onGeneration(listener: (generation: number) => void): () => void {
+    this.#generationListeners.add(listener);
+    return () => {
+      this.#generationListeners.delete(listener);
     };
   }
 

@@ -8,6 +8,7 @@ import { auditContract } from "../audit_contract.ts";
 import { deviceEventContract, EVENTS_KEPT_UNDER_TEST } from "../device_event_contract.ts";
 import { historyContract } from "../history_contract.ts";
 import { requestContract } from "../request_contract.ts";
+import { revocationContract } from "../revocation_contract.ts";
 import { storeContract, type StoreUnderTest } from "../store_contract.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { SqliteStore } from "./sqlite_store.ts";
@@ -26,6 +27,7 @@ deviceEventContract("SqliteStore", underTest);
 requestContract("SqliteStore", underTest);
 historyContract("SqliteStore", underTest);
 auditContract("SqliteStore", underTest);
+revocationContract("SqliteStore", underTest);
 
 async function inFolder(body: (path: string, folder: string) => Promise<void> | void): Promise<void> {
   const folder = await Deno.makeTempDir();

@@ -38,6 +38,7 @@ export async function defineService(sources: DefinitionSources): Promise<Service
     configFile: facts.configFile,
     logFile: facts.logFile,
     readFolders: facts.readFolders,
+    ...facts.writtenFolders !== undefined && { writtenFolders: facts.writtenFolders },
     owner: manager.scope === "system" ? await ownerOf(facts.stateFolder, runner) : undefined,
     startsPrograms,
     desktopSession: startsPrograms && await hasDesktopSession(runner),

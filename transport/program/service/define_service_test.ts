@@ -21,7 +21,7 @@ const FACTS: ServiceFacts = {
   readFolders: [],
   variables: [],
 };
-const NOTED = { variables: [], startsPrograms: true };
+const NOTED = { variables: [], startsPrograms: true, isSealed: false };
 
 const define = (changes: Partial<DefinitionSources>) =>
   defineService({
@@ -81,5 +81,15 @@ Deno.test({
     assert.equal((await define({ launch })).denoFolder, "/cache/deno");
     const notes = installationNotes(await define({ launch }), { ...NOTED, variables: ["PALYRA_DENY"] }, "user");
     assert.match(notes.join("\n"), /PALYRA_DENY is set here.*\n.*all of Deno's permissions/);
+  },
+});
+
+Deno.test({
+  name: "installationNotes() tells how a service is given the key of secrets that are sealed",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const notes = installationNotes(await define({}), { ...NOTED, isSealed: true }, "system").join("\n");
+    assert.match(notes, /`systemctl edit palyra-node`.*`LoadCredential=palyra-sealing-key:FILE`/);
+    assert.doesNotMatch(installationNotes(await define({}), NOTED, "system").join("\n"), /sealed/);
   },
 });

@@ -1,4 +1,6 @@
+import { join } from "node:path";
 import { PalyraError } from "../../../identity/palyra_error.ts";
+import { readMarkerFile } from "../../../identity/sealing_marker.ts";
 import type { CliCommand } from "../cli_command.ts";
 import { print, printJson, reportLine } from "../cli_output.ts";
 import { tableLines } from "../terminal_table.ts";
@@ -11,6 +13,9 @@ import type { ServiceFacts, ServiceHost } from "./service_host.ts";
 import type { ServiceManager } from "./service_manager.ts";
 import { managerForInstall } from "./service_scope.ts";
 import { serviceVerb } from "./service_verb.ts";
+
+/** Of both programs, in the state folder. */
+const SECRETS_FOLDER = "secrets";
 
 /** `palyrad install` and `palyra-node install`. */
 export function installCommand(host: ServiceHost, runner: CommandRunner = systemRunner): CliCommand {
@@ -38,7 +43,8 @@ export function installCommand(host: ServiceHost, runner: CommandRunner = system
       const definition = await defineService({ host, facts, startsPrograms, manager, runner, environment });
       const choices = { start, force: options.force === true, dryRun };
       const plan = await planInstallation(definition, manager, runner, choices);
-      const notes = installationNotes(definition, { ...facts, startsPrograms }, manager.scope);
+      const isSealed = await readMarkerFile(join(facts.stateFolder, SECRETS_FOLDER)) !== undefined;
+      const notes = installationNotes(definition, { ...facts, startsPrograms, isSealed }, manager.scope);
       if (dryRun) return showPlan(plan, notes, options.json === true);
       if (start) await requireNoForegroundProcess(host, facts, manager, runner);
       await carryOut(plan, runner);

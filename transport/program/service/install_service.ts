@@ -69,11 +69,17 @@ export async function carryOut(plan: InstallPlan, runner: CommandRunner): Promis
   const { definition, manager, file } = plan;
   // A service manager does not start what may write to a folder that is not there.
   for (const folder of writableFolders(definition)) {
-    // deno-lint-ignore no-await-in-loop -- two at most
-    if (!await exists(folder)) await prepareStateFolder(folder);
+    // deno-lint-ignore no-await-in-loop -- a few
+    if (!await exists(folder)) await makeFolder(folder, definition);
   }
   if (!plan.unchanged) await writeServiceFile(file);
   await runSteps([...plan.register, ...plan.start], runner, manager.logs(definition));
+}
+
+/** For whoever is going to run the service, and nobody else. */
+async function makeFolder(folder: string, { owner }: ServiceDefinition): Promise<void> {
+  await prepareStateFolder(folder);
+  if (owner !== undefined) await Deno.chown(folder, owner.uid, owner.gid);
 }
 
 async function exists(path: string): Promise<boolean> {

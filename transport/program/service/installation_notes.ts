@@ -1,10 +1,14 @@
+import { SEALING_CREDENTIAL } from "../sealing/given_sealing_key.ts";
 import { type ServiceDefinition, type ServiceScope, visiblePaths } from "./service_definition.ts";
+
 /** What somebody is told about a service beside its definition. */
 export interface NotedFacts {
   /** Variables that decide settings here and that a service would not have. */
   readonly variables: readonly string[];
   /** It would start programs of the user's own, in a user's scope. */
   readonly startsPrograms: boolean;
+  /** Its secrets are sealed, and it cannot start without the key. */
+  readonly isSealed: boolean;
 }
 
 /** What somebody who installs a service should know, one sentence or two each; often nothing. */
@@ -19,6 +23,7 @@ export function installationNotes(definition: ServiceDefinition, facts: NotedFac
         "that: put it into palyra.toml.",
     );
   }
+  if (facts.isSealed) notes.push(sealingNote(program, scope));
   if (launch.kind === "source") {
     notes.push(
       "It runs from source with all of Deno's permissions; an executable or a package has only those it needs.",
@@ -47,4 +52,13 @@ export function installationNotes(definition: ServiceDefinition, facts: NotedFac
     );
   }
   return notes;
+}
+
+function sealingNote(program: string, scope: ServiceScope): string {
+  if (Deno.build.os !== "linux") {
+    return "Its secrets are sealed: set PALYRA_SEALING_KEY_FILE in the service's definition, or it cannot start.";
+  }
+  const edit = scope === "system" ? `systemctl edit ${program}` : `systemctl --user edit ${program}`;
+  return `Its secrets are sealed: give the key to the service, or it cannot start. Run \`${edit}\`, and write there ` +
+    `\`[Service]\` and \`LoadCredential=${SEALING_CREDENTIAL}:FILE\`.`;
 }

@@ -15,12 +15,14 @@ export interface ServiceDefinition {
   readonly launch: ProgramLaunch;
   /** An absolute path: the state root that `--state-root` names. */
   readonly stateRoot: string;
-  /** The program's own folder in it; it writes nowhere else, its log aside. */
+  /** The program's own folder in it; it writes nowhere else but to its log and `writtenFolders`. */
   readonly stateFolder: string;
   /** An absolute path, when the configuration file is not the one in the state folder. */
   readonly configFile: string | undefined;
   /** The absolute path of the log file that is configured, if there is one. */
   readonly logFile: string | undefined;
+  /** The absolute paths of folders that it writes to, beside its own and its log's. */
+  readonly writtenFolders?: readonly string[];
   /** The absolute paths of folders that it only reads. */
   readonly readFolders: readonly string[];
   /** Who owns the state folder, and so who runs a system service; undefined where the system does not tell. */
@@ -60,9 +62,9 @@ export function serviceLogFile({ program, stateFolder, logFile }: ServiceDefinit
 }
 
 /** The folders that the program must be able to write to. */
-export function writableFolders({ stateFolder, logFile }: ServiceDefinition): string[] {
-  if (logFile === undefined || logFile.startsWith(stateFolder + sep)) return [stateFolder];
-  return [stateFolder, dirname(logFile)];
+export function writableFolders({ stateFolder, logFile, writtenFolders = [] }: ServiceDefinition): string[] {
+  const isOwn = logFile === undefined || logFile.startsWith(stateFolder + sep);
+  return [stateFolder, ...writtenFolders, ...isOwn ? [] : [dirname(logFile)]];
 }
 
 /** Every path of a service that its manager must not hide from it. */

@@ -17,6 +17,8 @@ export interface ServiceFacts {
   readonly logFile: string | undefined;
   /** Folders that it only reads, beside its own. */
   readonly readFolders: readonly string[];
+  /** Folders that it writes to, beside its own and its log's. */
+  readonly writtenFolders?: readonly string[];
   /** Variables that decide settings here and that a service would not have. */
   readonly variables: readonly string[];
 }

@@ -121,6 +121,10 @@ Deno.test("systemdUnit() leaves in sight what the service needs, and no more", (
     rules({ logFile: "/var/log/palyra/d.log" })[2],
     "ReadWritePaths=/var/lib/palyra/palyrad /var/log/palyra",
   );
+  assert.equal(
+    rules({ writtenFolders: ["/var/lib/palyra/generations"] })[2],
+    "ReadWritePaths=/var/lib/palyra/palyrad /var/lib/palyra/generations",
+  );
   assert.equal(rules({ logFile: "/var/lib/palyra/palyrad/logs/d.log" })[2], "ReadWritePaths=/var/lib/palyra/palyrad");
 });
 
