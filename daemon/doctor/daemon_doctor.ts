@@ -53,19 +53,19 @@ export async function examineDaemon(options: DaemonDoctorOptions = {}): Promise<
   const { path: configPath } = locateConfigFile({ flag: configFile, environment, stateFolder: folder });
   const secrets = secretView(folder);
   const [config, trace, authority, credentials] = await Promise.all([
-    attempt(() => readDaemonConfig({ stateRoot, configFile, environment })),
-    attempt(() => findTrace(folder)),
-    attempt(() => readAuthority(secrets)),
-    attempt(() => readOperatorCredentials(secrets)),
+    attempt(() => readDaemonConfig({ stateRoot, configFile, environment }), signal),
+    attempt(() => findTrace(folder), signal),
+    attempt(() => readAuthority(secrets), signal),
+    attempt(() => readOperatorCredentials(secrets), signal),
   ]);
   const running = trace.value?.running;
   const databasePath = join(folder, DATABASE_FILE);
   const isOpen = async () => await findDaemonProcess(folder) !== undefined;
   // Before the network is asked: SQLite keeps this thread to itself meanwhile.
-  const database = await attempt(() => examineDatabase({ path: databasePath, isOpen }));
+  const database = await attempt(() => examineDatabase({ path: databasePath, isOpen, signal }), signal);
   const status = running === undefined || credentials.value === undefined
     ? Promise.resolve(undefined)
-    : attempt(() => askForStatus(running, credentials.value, signal));
+    : attempt(() => askForStatus(running, credentials.value, signal), signal);
   const now = clock();
   const isThereState = authority.value !== undefined || database.value !== undefined;
   const checks: readonly Check[] = [
