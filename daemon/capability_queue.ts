@@ -23,6 +23,7 @@ import { RequestEnder } from "./request_ender.ts";
 import { isInFlight } from "./request_state.ts";
 import { RequestWriter } from "./request_writer.ts";
 import type { CapabilityRequestRecord, RequestFilter } from "./store/capability_request_record.ts";
+import type { ProgressCursor } from "./store/request_progress_record.ts";
 import type { Store } from "./store/store.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -101,7 +102,7 @@ export class CapabilityQueue {
       const unfinished = await tx.requests.listUnfinished();
       return await Promise.all(unfinished.map(async (record) => ({
         record,
-        progress: isInFlight(record.state) ? await tx.progress.newestSequence(record.requestId, record.attempt) : 0,
+        progress: await tx.progress.newest(record.requestId),
       })));
     });
     const queue = new CapabilityQueue(options);
@@ -348,7 +349,7 @@ export class CapabilityQueue {
     this.#dispatcher.pump(device);
   }
 
-  #restore(record: CapabilityRequestRecord, progressSequence: number): void {
+  #restore(record: CapabilityRequestRecord, progress: ProgressCursor | undefined): void {
     const [now, elapsedMs] = [this.#clock(), this.#elapsed()];
     // A clock that was set back while no daemon ran must not lengthen a life.
     const left = (end: number) => Math.min(end - now, end - record.createdAt);
@@ -357,10 +358,10 @@ export class CapabilityQueue {
       ttlEndsAt: elapsedMs + left(record.ttlEndsAt),
     });
     live.accepted = true;
+    if (progress !== undefined) live.resumeProgress(progress);
     const device = this.#book.queueOf(record.deviceId);
     if (isInFlight(record.state)) {
       live.sent = true;
-      live.progressSequence = progressSequence;
       device.putInFlight(live);
       this.#ender.endIfDisconnected(live);
     } else {

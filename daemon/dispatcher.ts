@@ -71,7 +71,6 @@ export class Dispatcher {
       updatedAt: now,
     });
     live.sent = false;
-    live.progressSequence = 0;
     live.schemas = permit.schemas;
     device.putInFlight(live);
   }

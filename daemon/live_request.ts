@@ -3,7 +3,7 @@ import type { CapabilitySchemas } from "./dispatch_policy.ts";
 import type { ElapsedTime } from "./elapsed_time.ts";
 import { hasEnded, mayBecome, type RequestState } from "./request_state.ts";
 import type { CapabilityRequestRecord } from "./store/capability_request_record.ts";
-import type { RequestProgressRecord } from "./store/request_progress_record.ts";
+import { isBehind, type ProgressCursor, type RequestProgressRecord } from "./store/request_progress_record.ts";
 import { UnwrittenProgress } from "./unwritten_progress.ts";
 
 /** What somebody who watches a request is told. */
@@ -33,14 +33,13 @@ export class LiveRequest {
   readonly #outcome = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #highestAttempt: number;
+  #newestProgress: ProgressCursor = { attempt: 0, sequence: 0 };
   /** Whether it is on disk; until then it may still turn out to be an earlier request's twin, or be refused. */
   accepted = false;
   /** Whether the newest attempt has been handed to a session. */
   sent = false;
   /** The schemas that were in force when the newest attempt was dispatched by this process. */
   schemas: CapabilitySchemas | undefined;
-  /** The highest progress sequence of the newest attempt. */
-  progressSequence = 0;
   /** Progress that is not on disk yet. */
   readonly unwritten = new UnwrittenProgress();
 
@@ -133,14 +132,22 @@ export class LiveRequest {
     this.#outcome.reject(reason);
   }
 
-  /** A node knows of this attempt: the next one must have a greater number. */
+  /** Somebody knows of this attempt: the next one must have a greater number. */
   noteAttempt(attempt: number): void {
     this.#highestAttempt = Math.max(this.#highestAttempt, attempt);
   }
 
+  /**
+   * Its progress goes on behind what is on disk. That may be of a later attempt than the record's: not every dispatch is
+   * written, and what was told under a number must not be told again about another run.
+   */
+  resumeProgress(newest: ProgressCursor): void {
+    this.#newestProgress = newest;
+    this.noteAttempt(newest.attempt);
+  }
+
   /** Another session carries its attempt, of which the node has told. */
   moveTo(session: { readonly epoch: number; readonly instanceId: string }, attempt: number): void {
-    if (attempt !== this.#record.attempt) this.progressSequence = 0;
     this.noteAttempt(attempt);
     this.#record = { ...this.#record, attempt, epoch: session.epoch, instanceId: session.instanceId };
     this.#shown = this.#record;
@@ -149,8 +156,8 @@ export class LiveRequest {
   /** Passes progress on, once and in order; false when it is neither new nor newer. */
   progress(report: RequestProgressRecord): boolean {
     const { attempt, sequence, payloadJson } = report;
-    if (sequence <= this.progressSequence) return false;
-    this.progressSequence = sequence;
+    if (sequence < 1 || !isBehind(report, this.#newestProgress)) return false;
+    this.#newestProgress = { attempt, sequence };
     this.unwritten.add(report);
     this.#tell({ kind: "progress", attempt, progress: { sequence, payloadJson } });
     return true;

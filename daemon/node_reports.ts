@@ -3,6 +3,7 @@ import type { ReasonCode } from "../identity/reason_code.ts";
 import type { Clock } from "../identity/unix_ms.ts";
 import { endOf } from "./attempt_outcome.ts";
 import type { AttemptName, AttemptProgress, AttemptResult } from "./capability_dispatch_record.ts";
+import type { DeviceQueue } from "./device_queue.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { IgnoredReports } from "./ignored_reports.ts";
 import type { LateResults } from "./late_results.ts";
@@ -12,8 +13,8 @@ import type { ProgressWriter } from "./progress_writer.ts";
 import type { RequestBook } from "./request_book.ts";
 import type { RequestEnder } from "./request_ender.ts";
 
-/** By this code a node says that it did not take a request and that it may come again. */
-const NODE_IS_FULL: ReasonCode = "queue_full";
+/** By this code a node says that it did not start a request and that it may come again: it is full, or stops. */
+const NOT_STARTED: ReasonCode = "queue_full";
 
 /** What {@linkcode NodeReports} needs. */
 export interface NodeReportsOptions {
@@ -58,7 +59,7 @@ export class NodeReports {
 
   /** An attempt has ended. The node may forget it once that is on disk. */
   result(deviceId: DeviceId, link: NodeLink, attempt: AttemptName, result: AttemptResult): void {
-    const { book, dispatcher, ender, ignored } = this.#options;
+    const { book, ender, ignored } = this.#options;
     const device = book.findQueue(deviceId);
     const live = device?.find(attempt.requestId);
     if (device === undefined || live === undefined) return void this.#settleLate(deviceId, link, attempt, result);
@@ -66,11 +67,19 @@ export class NodeReports {
       ignored.count("other_attempt", deviceId, attempt);
       return link.acknowledge(attempt);
     }
-    if (result.errorCode === NODE_IS_FULL && !result.success) return dispatcher.putBackForLater(device, live);
+    if (result.errorCode === NOT_STARTED && !result.success) return this.#takeBack(device, live);
     const { state, changes } = endOf(live.record, result, (outputJson) => live.schemas?.outputError(outputJson));
     void ender.end(live, state, changes).then((written) => {
       if (written) book.findQueue(deviceId)?.link?.acknowledge(attempt);
     });
+  }
+
+  /** The node has not started it. One that is about to go takes with it what is to end with its session. */
+  #takeBack(device: DeviceQueue, live: LiveRequest): void {
+    const { dispatcher, ender } = this.#options;
+    live.sent = false;
+    if (device.draining && ender.endIfDisconnected(live)) return;
+    dispatcher.putBackForLater(device, live);
   }
 
   #become(state: "running" | "awaiting_local_mediation", deviceId: DeviceId, attempt: AttemptName): void {

@@ -227,3 +227,25 @@ test("takes nothing for an attempt that was not sent yet", async (bench) => {
   assert.equal((await bench.get(requestId)).state, "dispatched");
   assert.deepEqual(counted(bench), { other_attempt: 2 });
 });
+
+test("queues what a stopping node hands back, ends it when its caller wanted that, and sends the node nothing", async (bench) => {
+  const link = new FakeLink(1, "instance-1");
+  bench.attach(link);
+  const { queue, device } = bench;
+  const handedBack = { success: false, outputJson: new Uint8Array(), errorCode: "queue_full", error: "stopping" };
+  const [left, failing] = [await bench.submit("open"), await bench.submit("open", { onDisconnect: "fail" })];
+  for (const { requestId } of [left, failing]) {
+    queue.awaitingLocalMediation(device, { requestId, attempt: 1 });
+  }
+  queue.drain(device, link);
+  for (const { requestId } of [left, failing]) queue.result(device, link, { requestId, attempt: 1 }, handedBack);
+  const ended = await bench.ended(failing.requestId);
+  assert.deepEqual([ended.state, ended.errorCode], ["failed", "node_disconnected"]);
+  assert.equal((await bench.get(left.requestId)).state, "queued");
+  queue.detach(device, link);
+  assert.equal(link.dispatched.length, 2);
+  const next = new FakeLink(2, "instance-2");
+  bench.attach(next);
+  await next.arrived(1);
+  assert.deepEqual(next.dispatched.map(({ requestId, attempt }) => [requestId, attempt]), [[left.requestId, 2]]);
+});

@@ -101,6 +101,49 @@ test("keeps attempts apart: their numbers begin anew", async (bench) => {
   assert.deepEqual(await follow(bench, requestId, 1, 2).done, ["succeeded", "2/1"]);
 });
 
+/** One that was dispatched and has told of progress, of which only the progress is on disk. */
+async function forgottenDispatch(bench: QueueBench) {
+  const { requestId } = await bench.submit("safe.echo");
+  const link = new FakeLink(1);
+  bench.attach(link);
+  await link.arrived(1);
+  const report = (sequence: number) =>
+    bench.queue.progress(bench.device, { requestId, attempt: 1 }, { sequence, payloadJson: OUTPUT });
+  report(1);
+  report(2);
+  await bench.store.transaction((tx) => tx.facts.get("x"));
+  await bench.restart();
+  assert.equal((await bench.get(requestId)).state, "queued");
+  return { requestId, report };
+}
+
+test("tells of a run after a crash under a number that no stored progress has", async (bench) => {
+  const { requestId } = await forgottenDispatch(bench);
+  const link = new FakeLink(2);
+  bench.attach(link);
+  await link.arrived(1);
+  const [again] = link.dispatched;
+  assert.equal(again?.attempt, 2);
+  bench.queue.progress(bench.device, again, { sequence: 1, payloadJson: OUTPUT });
+  bench.finish(link, again);
+  await bench.ended(requestId);
+  assert.deepEqual(await follow(bench, requestId).done, ["succeeded", "1/1", "1/2", "2/1"]);
+});
+
+test("goes on behind the stored progress of a run whose dispatch a crash has forgotten", async (bench) => {
+  const { requestId, report } = await forgottenDispatch(bench);
+  const link = new FakeLink(2);
+  const attempt = { requestId, attempt: 1 };
+  bench.attach(link, { inFlight: [attempt] });
+  const again = follow(bench, requestId, 1, 1);
+  await again.until(2);
+  report(2);
+  report(3);
+  bench.finish(link, attempt);
+  assert.deepEqual(await again.done, ["dispatched", "1/2", "1/3", "succeeded"]);
+  assert.equal(bench.queue.ignored.counts.get("progress_out_of_order"), 1);
+});
+
 test("shows by a jump of the numbers that progress is no longer kept", async (bench) => {
   const { link, requestId, attempt, report } = await running(bench);
   for (let sequence = 1; sequence <= PROGRESS_KEPT + 44; sequence++) report(sequence);

@@ -22,9 +22,16 @@ export interface CapabilitySet {
   readonly leftOut: readonly FaultyOwnerFile[];
 }
 
+/** What {@linkcode capabilitySet} goes by beside the configuration. */
+export interface CapabilitySetOptions {
+  /** Names that are denied beside those of the configuration: a flag can only take away. */
+  readonly denied?: readonly string[] | undefined;
+  /** Files of the folder that have not told their definition when it aborts are left out. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * The capabilities of this node under its owner's configuration: the built-in ones and those of the owner's folder.
- * `denied` adds to what the configuration denies: a flag can only take away.
  *
  * A rule for a name that nobody knows is refused, unless it may be that of a file that was left out, or the
  * configuration allows that name permissions: the folder may be given to `run` alone.
@@ -32,12 +39,15 @@ export interface CapabilitySet {
  * @throws {PalyraError} `invalid_config`, when a rule names no capability, a root is no absolute path, or the folder
  * cannot be used; `permission_missing` when the program may not read it.
  */
-export async function capabilitySet(config: NodeConfig, denied: readonly string[] = []): Promise<CapabilitySet> {
+export async function capabilitySet(
+  config: NodeConfig,
+  { denied = [], signal }: CapabilitySetOptions = {},
+): Promise<CapabilitySet> {
   const builtin = builtinCapabilities({
     openPathRoots: config.openPathRoots,
     ...(config.opener !== undefined && { opener: new SystemOpener({ command: config.opener }) }),
   });
-  const own = await ownCapabilities(config, builtin.map(({ name }) => name));
+  const own = await ownCapabilities(config, builtin.map(({ name }) => name), signal);
   const capabilities = [...builtin, ...own.capabilities];
   const rules = Object.entries(config.mediationRules);
   const excused = excusedNames(
@@ -64,10 +74,14 @@ export function logLeftOut(leftOut: readonly FaultyOwnerFile[]): void {
   }
 }
 
-async function ownCapabilities(config: NodeConfig, taken: readonly string[]): Promise<OwnerCapabilities> {
+async function ownCapabilities(
+  config: NodeConfig,
+  taken: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<OwnerCapabilities> {
   const { capabilitiesFolder: folder, allowances } = config;
   if (folder === undefined) return { capabilities: [], faults: [] };
-  return await loadOwnerCapabilities(folder, { allowances, places: placesOf(config, folder), taken });
+  return await loadOwnerCapabilities(folder, { allowances, places: placesOf(config, folder), taken, signal });
 }
 
 /** Those of the names that no capability has, and that need not be a mistake. */

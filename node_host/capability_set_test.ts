@@ -21,7 +21,7 @@ mediation = "allow"
 [capabilities."system.health"]
 mediation = "allow"
 `);
-  const { registry, leftOut } = await capabilitySet(config, ["system.identity"]);
+  const { registry, leftOut } = await capabilitySet(config, { denied: ["system.identity"] });
   const rules = ["echo", "system.health", "system.identity", "desktop.open_url", "desktop.open_path"].map((name) =>
     registry.find(name)?.rule
   );

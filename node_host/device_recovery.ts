@@ -71,7 +71,7 @@ async function recoverAt(
   const { identity } = credentials;
   const { deviceId } = identity;
   using connection = await EnrolmentConnection.open(endpoint, { caFingerprint: undefined, clock, signal });
-  const begun = await connection.beginRecovery({ v: PROTOCOL_VERSION, deviceId: { ulid: deviceId } });
+  const begun = await begin(connection, credentials, signal);
   const { recoveryId, challenge, caSuccessionDer } = begun;
   const trusted = await trustedAuthorities(connection, credentials, caSuccessionDer, occasion);
   if (!isCanonicalUlid(recoveryId) || challenge.length !== RECOVERY_CHALLENGE_BYTES) throw malformed();
@@ -98,6 +98,28 @@ async function recoverAt(
   });
   // What was checked and nothing that came with it.
   return { certificatePem: derToPem(pemToDer(certificatePem), "CERTIFICATE"), trustedCaPem };
+}
+
+/**
+ * Asks for the challenge. Before the succession has come, nobody but a server of a CA that is trusted is known to be the
+ * daemon: what somebody else refuses with, and would end this host for good, says nothing.
+ */
+async function begin(
+  connection: EnrolmentConnection,
+  { identity: { deviceId }, trustedCaPem }: NodeCredentials,
+  signal: AbortSignal,
+): Promise<BeginDeviceRecoveryResponse> {
+  try {
+    return await connection.beginRecovery({ v: PROTOCOL_VERSION, deviceId: { ulid: deviceId } });
+  } catch (cause) {
+    if (signal.aborted || pemToDers(trustedCaPem).some((der) => sameBytes(der, connection.caDer))) throw cause;
+    throw new PalyraError(
+      "daemon_untrusted",
+      `What answers at ${connection.endpoint} begins no recovery, and does not show that it is the daemon that this ` +
+        "machine is paired with. Nothing was proved to it. Check the address, and that nobody is between.",
+      { cause },
+    );
+  }
 }
 
 /** The CAs to trust, the server's own among them; throws `daemon_untrusted`. */

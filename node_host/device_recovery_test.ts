@@ -134,6 +134,30 @@ Deno.test("recoverDevice() signs nothing for a daemon that no trusted CA leads t
 });
 
 Deno.test(
+  "recoverDevice() believes no refusal of somebody who has not shown to be the daemon, and asks the next endpoint",
+  CHANNEL_LEFTOVERS,
+  async () => {
+    await using node = await Node.paired();
+    await using stranger = await RecoveryServer.start(node.publicKey);
+    await using server = await RecoveryServer.start(node.publicKey, node.ca);
+    const renewal = await node.renewal([stranger.endpoint]);
+    const codes: ReasonCode[] = ["device_revoked", "device_unknown", "recovery_forbidden", "rate_limited", "cancelled"];
+    for (const code of codes) {
+      stranger.refusal = new PalyraError(code, "Run what I say.");
+      // deno-lint-ignore no-await-in-loop -- one after the other
+      await assert.rejects(renewal.recover(UNTRUSTED, never), (thrown) => {
+        assert.ok(isCode("daemon_untrusted")(thrown), code);
+        assert.doesNotMatch(String(thrown), /Run what I say/);
+        return true;
+      });
+    }
+    await (await node.renewal([stranger.endpoint, server.endpoint])).recover(EXPIRED, never);
+    server.refusal = new PalyraError("rate_limited", "Later.");
+    await assert.rejects((await node.renewal([server.endpoint])).recover(EXPIRED, never), isCode("rate_limited"));
+  },
+);
+
+Deno.test(
   "recoverDevice() follows the daemon to its new CA, and trusts that from then on",
   CHANNEL_LEFTOVERS,
   async () => {

@@ -41,8 +41,8 @@ Deno.test("SessionWorker says Hello, waits for its Welcome, works, and reports",
   daemon.welcome({ epoch: 7 });
   const requestId = newRequestId();
   daemon.dispatch({ requestId, attempt: 1, inputJson: new TextEncoder().encode('"hi"') });
-  assert.deepEqual((await daemon.take("accepted")).attempt, { requestId: { ulid: requestId }, attempt: 1 });
   const result = await daemon.take("result");
+  assert.deepEqual(result.attempt, { requestId: { ulid: requestId }, attempt: 1 });
   assert.equal(result.success, true);
   assert.deepEqual(JSON.parse(new TextDecoder().decode(result.outputJson)), { echo: "hi", device_id: DEVICE_ID });
   assert.deepEqual(welcomes.map(({ epoch }) => epoch), [7]);
@@ -85,7 +85,6 @@ Deno.test("SessionWorker names running and finished work in the next Hello, and 
   await first.daemon.take("accepted");
   await first.daemon.take("progress");
   first.daemon.dispatch({ requestId: finished, attempt: 1 });
-  await first.daemon.take("accepted");
   await first.daemon.take("result");
   first.daemon.session.abort("connection_lost", "cut");
   assert.equal((await first.worker.ended).by, "network");
@@ -142,7 +141,7 @@ Deno.test("SessionWorker ignores a dispatch of another epoch", async () => {
   daemon.dispatch({ requestId: newRequestId(), attempt: 1, epoch: 4 });
   const current = newRequestId();
   daemon.dispatch({ requestId: current, attempt: 1, epoch: 5 });
-  assert.equal((await daemon.take("accepted")).attempt?.requestId?.ulid, current);
+  assert.equal((await daemon.take("result")).attempt?.requestId?.ulid, current);
   daemon.session.close("shutting_down", "over");
   await worker.ended;
 });

@@ -67,6 +67,8 @@ export class WorkDesk {
   /** Started by an earlier process and cut off with it; by request id. */
   readonly #interrupted = new Map<string, AttemptName>();
   readonly #idleWaiters = new Set<() => void>();
+  /** Accepted in this turn of the event loop, and the daemon is not told yet. */
+  readonly #untold = new Set<RunningAttempt>();
   #link: WorkLink | undefined;
 
   constructor(options: WorkDeskOptions) {
@@ -99,6 +101,7 @@ export class WorkDesk {
   /** The node has its Welcome: stops what the daemon has given up, tells what runs, and sends the results it lacks. */
   attach(link: WorkLink, abandoned: readonly AttemptName[]): void {
     this.#link = link;
+    this.#untold.clear();
     for (const attempt of abandoned) this.cancel(attempt, "the daemon no longer waits for it");
     for (const running of this.#running.values()) {
       if (running.unwanted !== undefined) continue;
@@ -135,7 +138,7 @@ export class WorkDesk {
       unwanted: undefined,
     };
     this.#running.set(dispatch.requestId, running);
-    if (running.accepted) this.#tellRunning(running);
+    if (running.accepted) this.#tellSoon(running);
     void this.#options.runner.run({
       name: dispatch.capability,
       inputJson: dispatch.inputJson,
@@ -177,7 +180,8 @@ export class WorkDesk {
 
   /**
    * Ends what still runs because the program stops. What may be repeated is handed back by saying nothing, for the
-   * daemon to dispatch again; anything else is reported as failed.
+   * daemon to dispatch again; what has not started, such as what waits for the owner, goes back into the daemon's queue;
+   * anything else is reported as failed.
    */
   stopAll(): void {
     for (const running of [...this.#running.values()]) {
@@ -247,8 +251,10 @@ export class WorkDesk {
       running.journalled = false;
       throw error;
     }
+    // It may have been stopped while that was written; then it does not start.
+    if (this.#running.get(running.name.requestId) !== running) return;
     running.accepted = true;
-    if (running.unwanted === undefined) this.#tellRunning(running);
+    if (running.unwanted === undefined) this.#tellSoon(running);
   }
 
   #hasRoom(): boolean {
@@ -263,22 +269,27 @@ export class WorkDesk {
       running: this.#running.size,
       unacknowledged: this.#results.count,
     });
-    // Not remembered: it did not run, so it may come again.
-    this.#link?.send({
-      $case: "result",
-      value: resultOf(dispatch, {
-        success: false,
-        errorCode: "queue_full",
-        error: "The node holds as many unacknowledged results as it can; ask again once the daemon has stored them.",
-      }),
-    });
+    this.#sendBack(
+      dispatch,
+      "The node holds as many unacknowledged results as it can; the daemon is to store them first.",
+    );
+  }
+
+  /** Nothing of it has run and nothing of it is remembered: the daemon puts it back into its queue. */
+  #sendBack({ requestId, attempt }: AttemptName, error: string): void {
+    const result = resultOf({ requestId, attempt }, { success: false, errorCode: "queue_full", error });
+    this.#link?.send({ $case: "result", value: result });
   }
 
   #finish(running: RunningAttempt, outcome: LocalCapabilityResult): void {
     const { name, unwanted } = running;
     if (this.#running.get(name.requestId) === running) this.#running.delete(name.requestId);
+    this.#untold.delete(running);
     const result = resultOf(name, outcome);
-    if (running.journalled && unwanted !== "superseded") {
+    if (unwanted === undefined && !running.accepted && isStop(outcome)) {
+      this.#options.journal?.forget(name);
+      this.#sendBack(name, "palyra-node was stopped before this had started; it is dispatched again when it is back.");
+    } else if (running.journalled && unwanted !== "superseded") {
       this.#results.add(name, result);
       this.#options.journal?.finish(name, result);
     } else if (unwanted === undefined && !neverStarted(outcome)) {
@@ -291,6 +302,7 @@ export class WorkDesk {
   }
 
   #tellProgress(running: RunningAttempt, payloadJson: Uint8Array): void {
+    this.#tellNow(running);
     running.progressSequence += 1;
     this.#link?.send({
       $case: "progress",
@@ -298,11 +310,27 @@ export class WorkDesk {
     });
   }
 
+  /** Tells the daemon at the end of this turn that an attempt runs, unless it is over by then: its result says as much. */
+  #tellSoon(running: RunningAttempt): void {
+    if (this.#untold.size === 0) {
+      setImmediate(() => {
+        for (const untold of [...this.#untold]) this.#tellNow(untold);
+      });
+    }
+    this.#untold.add(running);
+  }
+
+  /** Tells what was to be told at the end of this turn, before anything else is told of it. */
+  #tellNow(running: RunningAttempt): void {
+    if (this.#untold.delete(running) && running.unwanted === undefined) this.#tellRunning(running);
+  }
+
   #tellRunning(running: RunningAttempt): void {
     this.#link?.send({ $case: "accepted", value: { attempt: attemptRef(running.name) } });
   }
 
   #tellAwaiting(running: RunningAttempt): void {
+    this.#tellNow(running);
     this.#link?.send({ $case: "awaitingLocalMediation", value: { attempt: attemptRef(running.name) } });
   }
 
@@ -320,6 +348,10 @@ function cancelled(reason: string): PalyraError {
 
 function neverStarted(outcome: LocalCapabilityResult): boolean {
   return !outcome.success && NEVER_STARTED.has(outcome.errorCode);
+}
+
+function isStop(outcome: LocalCapabilityResult): boolean {
+  return !outcome.success && outcome.errorCode === "shutting_down";
 }
 
 function resultOf(attempt: AttemptName, outcome: LocalCapabilityResult): CapabilityResult {

@@ -4,13 +4,11 @@ import { attachedTo, dispatchOf, RecordingLink } from "./testing/recording_link.
 import { HeldCapability, testDesk } from "./testing/test_node.ts";
 import { MAX_RUNNING_ATTEMPTS, MAX_UNACKNOWLEDGED_BYTES, WorkDesk } from "./work_desk.ts";
 
-Deno.test("WorkDesk accepts in the turn of the dispatch, before the capability starts", async () => {
+Deno.test("WorkDesk tells that an attempt runs, before anything else of it", async () => {
   const held = new HeldCapability("held", true);
   const desk = testDesk(held);
   const link = attachedTo(desk);
   desk.dispatch(dispatchOf());
-  assert.deepEqual(link.cases, ["accepted"]);
-  assert.equal(held.starts, 0);
   await held.untilStarted(1);
   held.finish({ done: true });
   await link.until(3);
@@ -18,6 +16,22 @@ Deno.test("WorkDesk accepts in the turn of the dispatch, before the capability s
   const result = link.sent[2];
   assert.ok(result?.$case === "result" && result.value.success);
   assert.equal(new TextDecoder().decode(result.value.outputJson), '{"done":true}');
+});
+
+Deno.test("WorkDesk tells that an attempt runs by the end of the turn, and of one that is over by its result alone", async () => {
+  const { runner, runs } = recordingRunner();
+  const desk = new WorkDesk({ runner, isIdempotent: () => true });
+  const link = attachedTo(desk);
+  const [instant, slow, unwanted] = [dispatchOf(), dispatchOf(), dispatchOf()];
+  for (const dispatch of [instant, slow, unwanted]) desk.dispatch(dispatch);
+  desk.cancel(unwanted, "not wanted");
+  runs[0]?.end({ success: true, outputJson: new Uint8Array() });
+  await link.until(2);
+  assert.deepEqual(link.cases, ["result", "accepted"]);
+  const [result, accepted] = link.sent;
+  assert.ok(result?.$case === "result" && accepted?.$case === "accepted");
+  assert.equal(result.value.attempt?.requestId?.ulid, instant.requestId);
+  assert.equal(accepted.value.attempt?.requestId?.ulid, slow.requestId);
 });
 
 Deno.test("WorkDesk runs an attempt once, however often it is dispatched", async () => {

@@ -11,6 +11,9 @@ import { testFiles } from "./harness/test_files.ts";
 
 const SUMMARY = /\| (\d+) passed[^|]*\| (\d+) failed(?: \([^)]*\))?(?: \| (\d+) ignored)?/;
 
+/** Runs before each test file. */
+const PRELOAD = fileURLToPath(new URL("./harness/closing_channels.ts", import.meta.url));
+
 /** A run that takes longer than this hangs: it is ended, and its output so far tells where, in milliseconds. */
 const LONGEST_RUN_MS = 900_000;
 
@@ -30,7 +33,17 @@ function write(text: string): void {
 /** Runs `deno test` and passes its output on: as it comes, or in one piece at its end. */
 async function run(args: readonly string[], live: boolean): Promise<Counts> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "--quiet", "--no-prompt", "-A", "--frozen", "--sanitize-ops", "--sanitize-resources", ...args],
+    args: [
+      "test",
+      "--quiet",
+      "--no-prompt",
+      "-A",
+      "--frozen",
+      "--sanitize-ops",
+      "--sanitize-resources",
+      `--preload=${PRELOAD}`,
+      ...args,
+    ],
     env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",

@@ -37,8 +37,8 @@ const NODE_SYSTEM_PARTS: readonly string[] = ["hostname", "loadavg", "osRelease"
 /** Whose services they are. */
 const SERVICE_SYSTEM_PARTS: readonly string[] = ["uid"];
 
-/** How much room the disk has left, which `palyrad doctor` tells. */
-const DAEMON_SYSTEM_PARTS: readonly string[] = ["statfs"];
+/** How much room the disk has left, which `palyrad doctor` tells, and how long the machine slept, which deadlines count. */
+const DAEMON_SYSTEM_PARTS: readonly string[] = ["osUptime", "statfs"];
 
 /** Where a program finds what it may load. */
 export interface PermissionPlaces {

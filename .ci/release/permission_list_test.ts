@@ -30,6 +30,46 @@ Deno.test("permissionFlags() grants no variable, system part, program or library
   }
 });
 
+/** What these system parts are good for, asked of a Deno that has a program's flags. */
+async function tells(program: Parameters<typeof permissionFlags>[0], questions: readonly string[]): Promise<string[]> {
+  const code = `import { statfs } from "node:fs/promises";
+    for (const ask of [${questions.map((question) => `() => ${question}`)}]) {
+      try { await ask(); } catch (error) { console.log(error.message); }
+    }`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--quiet",
+      ...RUNTIME_FLAGS,
+      ...permissionFlags(program, releaseTarget("linux-x64"), { addonPath: undefined }),
+      "-",
+    ],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(code));
+  await writer.close();
+  const { success, stdout } = await child.output();
+  assert.ok(success);
+  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
+}
+
+Deno.test("permissionFlags() lets each program ask the system what it makes use of", async () => {
+  // How much room there is, how long the machine slept, and whose service it is.
+  assert.deepEqual(await tells("palyrad", [`statfs("/")`, "Deno.osUptime()", "Deno.uid()"]), []);
+  const health = [
+    "Deno.hostname()",
+    "Deno.loadavg()",
+    "Deno.osRelease()",
+    "Deno.osUptime()",
+    "Deno.systemMemoryInfo()",
+  ];
+  assert.deepEqual(await tells("palyra-node", [...health, "Deno.uid()"]), []);
+  assert.equal((await tells("palyrad", ["Deno.hostname()"])).length, 1, "and nothing else");
+});
+
 Deno.test("permissionFlags() lets no library be loaded where there is no addon", () => {
   const flags = permissionFlags("palyrad", releaseTarget("macos-x64"), { addonPath: undefined });
   assert.ok(!flags.some((flag) => flag.includes("ffi")), flags.join(" "));

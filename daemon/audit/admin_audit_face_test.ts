@@ -10,7 +10,7 @@ import { AuditLog } from "./audit_log.ts";
 async function withFace(body: (face: AdminAuditFace, bench: DaemonBench) => Promise<void>): Promise<void> {
   await using bench = await DaemonBench.open();
   const { store, clock } = bench.pairing;
-  const log = new AuditLog({ store, anchor: { flush: () => Promise.resolve() }, clock });
+  const log = new AuditLog({ store, anchor: { noteArchived: () => Promise.resolve() }, clock });
   try {
     await body(new AdminAuditFace(log), bench);
   } finally {

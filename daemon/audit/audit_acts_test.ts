@@ -273,7 +273,7 @@ const ACTS: readonly {
       await pairing.mint();
       const [first] = await read(store);
       assert.ok(first);
-      const log = new AuditLog({ store, anchor: { flush: () => Promise.resolve() }, clock });
+      const log = new AuditLog({ store, anchor: { noteArchived: () => Promise.resolve() }, clock });
       return () => log.forget(first, "owner").finally(() => log.close());
     },
     last: ({ actor }) => assert.equal(actor, "owner"),

@@ -29,6 +29,11 @@ export interface AuditAnchor extends AuditHead {
   readonly at: UnixMs;
   /** The daemon stopped in order, with this as its last record: there is none behind it. */
   readonly closed: boolean;
+  /**
+   * The newest record that may have been deleted, since it was archived: written before it is, so that any other one that
+   * is missing was deleted by somebody else. Undefined in an anchor of an older version, which does not say.
+   */
+  readonly archived: AuditHead | undefined;
 }
 
 /**
@@ -46,6 +51,7 @@ const AnchorShape = v.object({
   hash,
   at_unix_ms: count,
   closed: v.boolean(),
+  archived: v.optional(v.object({ sequence: count, hash })),
   mac: hash,
 });
 
@@ -73,6 +79,7 @@ export async function writeAuditAnchor(folder: string, key: Uint8Array, anchor: 
     hash: anchor.hash,
     at_unix_ms: anchor.at,
     closed: anchor.closed,
+    ...(anchor.archived && { archived: { sequence: anchor.archived.sequence, hash: anchor.archived.hash } }),
     mac: macOf(key, anchor),
   };
   const bytes = new TextEncoder().encode(`${JSON.stringify(content, null, 2)}\n`);
@@ -93,13 +100,14 @@ export async function readAuditAnchor(folder: string, key: Uint8Array | undefine
     throw stateError(error, path);
   }
   if (!parsed.success || key === undefined) return "forged";
-  const { sequence, hash, at_unix_ms, closed, mac } = parsed.output;
-  const anchor: AuditAnchor = { sequence, hash, at: unixMs(at_unix_ms), closed };
+  const { sequence, hash, at_unix_ms, closed, archived, mac } = parsed.output;
+  const anchor: AuditAnchor = { sequence, hash, at: unixMs(at_unix_ms), closed, archived };
   return sameAuditHash(mac, macOf(key, anchor)) ? anchor : "forged";
 }
 
 /** HMAC-SHA256, in hex, over the members as netstrings. */
-function macOf(key: Uint8Array, { sequence, hash, at, closed }: AuditAnchor): AuditHash {
-  const text = netstrings(PURPOSE, String(sequence), hash, String(at), closed ? "closed" : "open");
+function macOf(key: Uint8Array, { sequence, hash, at, closed, archived }: AuditAnchor): AuditHash {
+  const beginning = archived === undefined ? [] : [String(archived.sequence), archived.hash];
+  const text = netstrings(PURPOSE, String(sequence), hash, String(at), closed ? "closed" : "open", ...beginning);
   return createHmac("sha256", key).update(text, "utf8").digest("hex") as AuditHash;
 }

@@ -42,16 +42,18 @@ export class AuditAnchorKeeper {
   readonly #everyMs: number;
   #head: AuditHead;
   #written: AuditHead;
+  #archived: AuditHead;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #writing: Promise<void> = Promise.resolve();
   #failing = false;
   #closed = false;
 
-  private constructor(options: AuditAnchorKeeperOptions, key: Uint8Array, head: AuditHead) {
+  private constructor(options: AuditAnchorKeeperOptions, key: Uint8Array, head: AuditHead, archived: AuditHead) {
     this.#options = options;
     this.#everyMs = options.everyMs ?? ANCHOR_EVERY_MS;
     this.#key = key;
     this.#head = this.#written = head;
+    this.#archived = archived;
     this.#unsubscribe = options.store.onAuditRecords((head) => {
       this.#head = head;
       this.#schedule();
@@ -64,10 +66,11 @@ export class AuditAnchorKeeper {
     const storedKey = await readAuditKey(secrets);
     const anchor = await readAuditAnchor(folder, storedKey);
     const key = storedKey ?? await makeAuditKey(secrets);
-    const head = await store.transaction(async (tx) => {
+    const { head, beginning } = await store.transaction(async (tx) => {
       const found = await tx.audit.head();
-      const finding = await damageFound(tx, anchor, found);
-      if (finding === undefined) return found;
+      const beginning = await beginningOf(tx);
+      const finding = await damageFound(tx, anchor, found, beginning);
+      if (finding === undefined) return { head: found, beginning };
       const expected = typeof anchor === "string" ? EMPTY_AUDIT : anchor;
       log.error("The audit was tampered with, or restored without its anchor: `palyrad audit verify` tells.", {
         finding,
@@ -87,9 +90,9 @@ export class AuditAnchorKeeper {
         },
       }, clock());
       await tx.audit.acceptLoss();
-      return await tx.audit.head();
+      return { head: await tx.audit.head(), beginning };
     });
-    const keeper = new AuditAnchorKeeper(options, key, head);
+    const keeper = new AuditAnchorKeeper(options, key, head, beginning);
     try {
       await keeper.#write(false);
     } catch (error) {
@@ -99,8 +102,12 @@ export class AuditAnchorKeeper {
     return keeper;
   }
 
-  /** Writes the anchor of everything that has been committed. Rejects when it cannot be written. */
-  async flush(): Promise<void> {
+  /**
+   * Notes that the records up to `through`, which have been archived, may be missing from now on. To be called before they
+   * are deleted. Writes the anchor of everything that has been committed; rejects when it cannot be written.
+   */
+  async noteArchived(through: AuditHead): Promise<void> {
+    if (through.sequence > this.#archived.sequence) this.#archived = through;
     await this.#write(false);
   }
 
@@ -139,7 +146,8 @@ export class AuditAnchorKeeper {
     const { folder, clock } = this.#options;
     const write = async () => {
       const head = this.#head;
-      await writeAuditAnchor(folder, this.#key, { sequence: head.sequence, hash: head.hash, at: clock(), closed });
+      const { sequence, hash } = head;
+      await writeAuditAnchor(folder, this.#key, { sequence, hash, at: clock(), closed, archived: this.#archived });
       this.#written = head;
     };
     const done = this.#writing.then(write);
@@ -149,16 +157,30 @@ export class AuditAnchorKeeper {
 }
 
 /** How the audit differs from what the anchor says, in words for people; undefined when it does not. */
-async function damageFound(tx: StoreTransaction, anchor: FoundAnchor, found: AuditHead): Promise<string | undefined> {
+async function damageFound(
+  tx: StoreTransaction,
+  anchor: FoundAnchor,
+  found: AuditHead,
+  beginning: AuditHead,
+): Promise<string | undefined> {
   if (await tx.audit.highestSequence() > found.sequence) return "the newest records were deleted";
   if (typeof anchor === "string") {
     if (found.sequence === 0 && anchor === "missing") return undefined;
     return anchor === "missing" ? "the anchor was deleted" : "the anchor was not written by this daemon";
   }
   if (anchor.sequence > found.sequence) return "the newest records were deleted";
+  if (anchor.archived !== undefined && beginning.sequence > anchor.archived.sequence) {
+    return "the oldest records were deleted";
+  }
   if (await hashAt(tx, anchor) !== anchor.hash) return "records were replaced";
   if (anchor.closed && found.sequence > anchor.sequence) return "records were added while no daemon ran";
   return undefined;
+}
+
+/** The record before the oldest that there is. */
+async function beginningOf(tx: StoreTransaction): Promise<AuditHead> {
+  const [oldest] = await tx.audit.read({ after: 0, limit: 1 });
+  return oldest === undefined ? EMPTY_AUDIT : { sequence: oldest.sequence - 1, hash: oldest.previousHash };
 }
 
 async function hashAt(tx: StoreTransaction, { sequence }: AuditAnchor): Promise<string | undefined> {

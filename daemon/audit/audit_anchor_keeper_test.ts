@@ -5,7 +5,7 @@ import { SecretStore } from "../../identity/secret_store.ts";
 import { DATABASE_FILE } from "../daemon_state.ts";
 import type { AuditHead } from "../store/audit_record.ts";
 import { SqliteStore } from "../store/sqlite/sqlite_store.ts";
-import { anAct, timeOf } from "../testing/audit_chain.ts";
+import { aChain, anAct, timeOf } from "../testing/audit_chain.ts";
 import { NOW } from "../testing/store_records.ts";
 import {
   AUDIT_ANCHOR_FILE,
@@ -15,6 +15,7 @@ import {
   writeAuditAnchor,
 } from "./audit_anchor.ts";
 import { AuditAnchorKeeper } from "./audit_anchor_keeper.ts";
+import { EMPTY_AUDIT } from "./audit_chain.ts";
 import { NO_AUDIT_HASH } from "./audit_hash.ts";
 import { verifyStoredAudit } from "./stored_audit.ts";
 
@@ -152,7 +153,8 @@ Deno.test("AuditAnchorKeeper.close() has the last word, also while an anchor is 
   });
   hear({ sequence: 1, hash: NO_AUDIT_HASH });
   await closing.promise;
-  assert.deepEqual(await place.anchor(), { sequence: 2, hash: NO_AUDIT_HASH, at: NOW, closed: true });
+  const archived = { sequence: 0, hash: NO_AUDIT_HASH };
+  assert.deepEqual(await place.anchor(), { sequence: 2, hash: NO_AUDIT_HASH, at: NOW, closed: true, archived });
   assert.equal(writes, 3);
   await store.close();
 });
@@ -232,23 +234,86 @@ for (
   });
 }
 
-Deno.test("AuditAnchorKeeper.flush() writes at once, and says so when it cannot", async () => {
+Deno.test("AuditAnchorKeeper.noteArchived() writes at once, and says so when it cannot", async () => {
   await using place = await Place.make();
   const store = SqliteStore.open(place.database);
   const { folder, secrets } = place;
   const keeper = await AuditAnchorKeeper.open({ folder, secrets, store, clock: () => NOW });
   try {
     await store.transaction((tx) => tx.audit.append(anAct(1), timeOf(1)));
-    await keeper.flush();
+    const [through] = aChain(1);
+    assert.ok(through);
+    await keeper.noteArchived({ sequence: 1, hash: through.hash });
     const anchor = await place.anchor();
-    assert.equal(typeof anchor === "object" && anchor.sequence, 1);
+    assert.ok(typeof anchor === "object");
+    assert.deepEqual([anchor.sequence, anchor.archived], [1, { sequence: 1, hash: through.hash }]);
+    await keeper.noteArchived(EMPTY_AUDIT);
+    assert.deepEqual(await place.anchor(), anchor, "what may be missing stays so");
     await Deno.remove(join(folder, AUDIT_ANCHOR_FILE));
     await Deno.mkdir(join(folder, AUDIT_ANCHOR_FILE));
-    await assert.rejects(keeper.flush());
+    await assert.rejects(keeper.noteArchived(through));
     await Deno.remove(join(folder, AUDIT_ANCHOR_FILE));
   } finally {
     await store.close();
     await keeper.close();
   }
   assert.equal(await place.flaw(), undefined);
+});
+
+const third = aChain(6)[2] ?? assert.fail();
+
+/** What a daemon does that archives the first three records of six and is killed in that. */
+async function killedWhileArchiving(place: Place, when: "before it deletes" | "after it has deleted"): Promise<void> {
+  await place.run([1, 2, 3, 4, 5, 6]);
+  const store = SqliteStore.open(place.database);
+  const { folder, secrets } = place;
+  const keeper = await AuditAnchorKeeper.open({ folder, secrets, store, clock: () => NOW, everyMs: 60_000 });
+  await keeper.noteArchived({ sequence: third.sequence, hash: third.hash });
+  const anchor = await place.anchor();
+  if (when === "after it has deleted") await deleteAsArchived(store);
+  await store.close();
+  await keeper.close();
+  await place.put(anchor);
+}
+
+/** Deletes the records up to the third, and says that they were archived. */
+async function deleteAsArchived(store: SqliteStore): Promise<void> {
+  await store.transaction(async (tx) => {
+    await tx.audit.removeThrough(third.sequence);
+    const details = { first_sequence: 1, last_sequence: third.sequence, last_hash: third.hash };
+    await tx.audit.append({ kind: "audit.archived", actor: "owner", subject: "", details }, NOW);
+  });
+}
+
+for (const when of ["before it deletes", "after it has deleted"] as const) {
+  Deno.test(`AuditAnchorKeeper takes a daemon that is killed while it archives for what it is, ${when}`, async () => {
+    await using place = await Place.make();
+    await killedWhileArchiving(place, when);
+    assert.equal(await place.flaw(), undefined);
+    await place.run([7]);
+    assert.deepEqual([await place.flaw(), place.finding()], [undefined, undefined]);
+  });
+}
+
+Deno.test("AuditAnchorKeeper finds records that somebody deleted as if they were archived, behind a killed daemon", async () => {
+  await using place = await Place.make();
+  await place.run([1, 2, 3, 4, 5, 6], "stop");
+  await place.run([7], "kill");
+  const store = SqliteStore.open(place.database);
+  await deleteAsArchived(store);
+  await store.close();
+  assert.deepEqual(await place.flaw(), ["removed", 1]);
+  await place.run([]);
+  assert.match(String(place.finding()), /oldest records were deleted/);
+  assert.equal((await place.flaw())?.[0], "damage_recorded");
+});
+
+Deno.test("AuditAnchorKeeper no longer lets records be missing that it was about to delete before it was killed", async () => {
+  await using place = await Place.make();
+  await killedWhileArchiving(place, "before it deletes");
+  await place.run([7], "kill");
+  const store = SqliteStore.open(place.database);
+  await deleteAsArchived(store);
+  await store.close();
+  assert.deepEqual(await place.flaw(), ["removed", 1]);
 });

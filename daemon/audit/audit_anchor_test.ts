@@ -12,7 +12,13 @@ import {
 } from "./audit_anchor.ts";
 import { auditHashOf } from "./audit_hash.ts";
 
-const ANCHOR: AuditAnchor = { sequence: 17, hash: auditHashOf("17"), at: NOW, closed: false };
+const ANCHOR: AuditAnchor = {
+  sequence: 17,
+  hash: auditHashOf("17"),
+  at: NOW,
+  closed: false,
+  archived: { sequence: 3, hash: auditHashOf("3") },
+};
 const KEY = new Uint8Array(32).fill(7);
 
 async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
@@ -40,13 +46,23 @@ Deno.test("readAuditAnchor() does not take an anchor of which one member was cha
     const path = join(folder, AUDIT_ANCHOR_FILE);
     await writeAuditAnchor(folder, KEY, ANCHOR);
     const content: Record<string, unknown> = JSON.parse(await Deno.readTextFile(path));
-    const changes = { sequence: 16, hash: auditHashOf("16"), at_unix_ms: NOW + 1, closed: true, mac: auditHashOf("") };
+    const changes = {
+      sequence: 16,
+      hash: auditHashOf("16"),
+      at_unix_ms: NOW + 1,
+      closed: true,
+      archived: { sequence: 4, hash: auditHashOf("3") },
+      mac: auditHashOf(""),
+    };
     for (const [name, value] of Object.entries(changes)) {
       // deno-lint-ignore no-await-in-loop -- one file
       await Deno.writeTextFile(path, JSON.stringify({ ...content, [name]: value }));
       // deno-lint-ignore no-await-in-loop -- one file
       assert.equal(await readAuditAnchor(folder, KEY), "forged", name);
     }
+    const { archived: _, ...without } = content;
+    await Deno.writeTextFile(path, JSON.stringify(without));
+    assert.equal(await readAuditAnchor(folder, KEY), "forged");
     await Deno.writeTextFile(path, JSON.stringify(content));
     assert.deepEqual(await readAuditAnchor(folder, KEY), ANCHOR);
   }));

@@ -1,7 +1,7 @@
 import { PalyraError } from "../../identity/palyra_error.ts";
 import type { Clock } from "../../identity/unix_ms.ts";
 import type { AuditHead, AuditRecord } from "../store/audit_record.ts";
-import type { Store } from "../store/store.ts";
+import type { Store, StoreTransaction } from "../store/store.ts";
 import type { AuditKind } from "./audit_act.ts";
 import type { AuditAnchorKeeper } from "./audit_anchor_keeper.ts";
 
@@ -17,7 +17,7 @@ export const MAX_FORGOTTEN_AT_ONCE = 5_000;
 /** What {@linkcode AuditLog} needs. */
 export interface AuditLogOptions {
   readonly store: Store;
-  readonly anchor: Pick<AuditAnchorKeeper, "flush">;
+  readonly anchor: Pick<AuditAnchorKeeper, "noteArchived">;
   readonly clock: Clock;
 }
 
@@ -81,24 +81,12 @@ export class AuditLog {
    */
   async forget(through: AuditHead, operator: string): Promise<number> {
     const { store, anchor, clock } = this.#options;
-    // The anchor must never be older than the oldest record: there would be nothing to compare it with.
-    await anchor.flush();
+    await store.transaction((tx) => oldestToForget(tx, through));
+    // First, for two reasons: the anchor must never be older than the oldest record, as there would be nothing to compare
+    // it with; and whoever deletes records without it cannot say that this was an archive.
+    await anchor.noteArchived({ sequence: through.sequence, hash: through.hash });
     return await store.transaction(async (tx) => {
-      const [oldest] = await tx.audit.read({ after: 0, limit: 1 });
-      const [newest] = await tx.audit.read({ after: through.sequence - 1, limit: 1 });
-      if (oldest === undefined || newest?.sequence !== through.sequence) {
-        throw new PalyraError("invalid_argument", `The audit has no record ${through.sequence}.`);
-      }
-      if (newest.hash !== through.hash) {
-        throw new PalyraError(
-          "audit_broken",
-          `Record ${through.sequence} of the audit has another hash than the one that was archived. Nothing was ` +
-            "deleted; `palyrad audit verify` tells what is wrong.",
-        );
-      }
-      if (through.sequence - oldest.sequence >= MAX_FORGOTTEN_AT_ONCE) {
-        throw new PalyraError("invalid_argument", `At most ${MAX_FORGOTTEN_AT_ONCE} records are deleted at once.`);
-      }
+      const oldest = await oldestToForget(tx, through);
       const deleted = await tx.audit.removeThrough(through.sequence);
       await tx.audit.append({
         kind: "audit.archived",
@@ -149,4 +137,24 @@ export class AuditLog {
   #wake(): void {
     for (const wake of this.#waiting) wake();
   }
+}
+
+/** The oldest record, if those from it up to `through` may be deleted. */
+async function oldestToForget(tx: StoreTransaction, through: AuditHead): Promise<AuditRecord> {
+  const [oldest] = await tx.audit.read({ after: 0, limit: 1 });
+  const [newest] = await tx.audit.read({ after: through.sequence - 1, limit: 1 });
+  if (oldest === undefined || newest?.sequence !== through.sequence) {
+    throw new PalyraError("invalid_argument", `The audit has no record ${through.sequence}.`);
+  }
+  if (newest.hash !== through.hash) {
+    throw new PalyraError(
+      "audit_broken",
+      `Record ${through.sequence} of the audit has another hash than the one that was archived. Nothing was ` +
+        "deleted; `palyrad audit verify` tells what is wrong.",
+    );
+  }
+  if (through.sequence - oldest.sequence >= MAX_FORGOTTEN_AT_ONCE) {
+    throw new PalyraError("invalid_argument", `At most ${MAX_FORGOTTEN_AT_ONCE} records are deleted at once.`);
+  }
+  return oldest;
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import type { AuditHead } from "../store/audit_record.ts";
 import { SqliteStore } from "../store/sqlite/sqlite_store.ts";
 import { aChain, anAct, timeOf } from "../testing/audit_chain.ts";
 import { isError } from "../testing/pairing_bench.ts";
@@ -11,20 +12,20 @@ async function withLog(
   body: (
     log: AuditLog,
     append: (number: number) => Promise<void>,
-    flushes: () => number,
+    noted: readonly number[],
     store: SqliteStore,
   ) => Promise<void>,
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
   const store = SqliteStore.open(join(folder, "palyrad.sqlite"));
-  let flushes = 0;
-  const anchor = { flush: () => Promise.resolve(void flushes++) };
+  const noted: number[] = [];
+  const anchor = { noteArchived: ({ sequence }: AuditHead) => Promise.resolve(void noted.push(sequence)) };
   const log = new AuditLog({ store, anchor, clock: () => timeOf(100) });
   const append = (number: number) => store.transaction((tx) => tx.audit.append(anAct(number), timeOf(number)));
   try {
     // In one turn, and so in order.
     await Promise.all(Array.from({ length }, (_, index) => append(index + 1)));
-    await body(log, append, () => flushes, store);
+    await body(log, append, noted, store);
   } finally {
     log.close();
     await store.close();
@@ -45,7 +46,7 @@ Deno.test("AuditLog.read() reads everything behind a record and ends, however ma
   }));
 
 Deno.test("AuditLog.read() takes short steps through an audit with hardly any record of the kind", () =>
-  withLog(200, async (log, _append, _flushes, store) => {
+  withLog(200, async (log, _append, _noted, store) => {
     const before = store.commitCount;
     assert.deepEqual(await Array.fromAsync(log.read(0, "device.removed", false, never)), []);
     // Others have their turn between two of them.
@@ -75,11 +76,11 @@ Deno.test("AuditLog.close() ends those who follow", () =>
     await ended;
   }));
 
-Deno.test("AuditLog.forget() deletes what was archived, with the anchor beyond it, and leaves a record in its place", () =>
-  withLog(6, async (log, _, flushes) => {
+Deno.test("AuditLog.forget() deletes what was archived, says so in the anchor before, and leaves a record in its place", () =>
+  withLog(6, async (log, _, noted) => {
     const fourth = aChain(6)[3] ?? assert.fail();
     assert.equal(await log.forget(fourth, "owner"), 4);
-    assert.equal(flushes(), 1);
+    assert.deepEqual(noted, [4]);
     const left = await Array.fromAsync(log.read(0, undefined, false, never));
     assert.deepEqual(left.slice(0, 2), aChain(6).slice(4));
     const { kind, actor, detailsJson } = left[2] ?? assert.fail();
@@ -88,13 +89,14 @@ Deno.test("AuditLog.forget() deletes what was archived, with the anchor beyond i
   }));
 
 Deno.test("AuditLog.forget() deletes nothing for somebody who has not read what it is", () =>
-  withLog(6, async (log) => {
+  withLog(6, async (log, _, noted) => {
     const [first, second] = aChain(6);
     assert.ok(first && second);
     await assert.rejects(log.forget({ sequence: 2, hash: first.hash }, "owner"), isError("audit_broken"));
     await assert.rejects(log.forget({ sequence: 7, hash: second.hash }, "owner"), isError("invalid_argument"));
     await assert.rejects(log.forget({ sequence: 0, hash: second.hash }, "owner"), isError("invalid_argument"));
     assert.equal((await Array.fromAsync(log.read(0, undefined, false, never))).length, 6);
+    assert.deepEqual(noted, [], "nor does the anchor allow it");
     await log.forget(second, "owner");
     await assert.rejects(log.forget(second, "owner"), isError("invalid_argument", /no record 2/));
   }));

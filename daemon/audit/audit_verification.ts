@@ -56,7 +56,7 @@ export async function verifyAudit(options: AuditVerificationOptions): Promise<Au
   }
   if (table !== undefined) await walk.along(table);
   const flaw = walk.flaw ??
-    (files.length === 0 && table !== undefined ? flawOfBeginning(walk) : undefined) ??
+    (files.length === 0 && table !== undefined ? flawOfBeginning(walk, anchor) : undefined) ??
     (witness === undefined ? undefined : flawOfEnd(walk, witness)) ??
     walk.damaged ??
     flawOfExpectation(walk, expectedHash);
@@ -64,11 +64,22 @@ export async function verifyAudit(options: AuditVerificationOptions): Promise<Au
   return { flaw, count, first: first?.sequence ?? 0, head, anchor, expectedAt: sequenceAtGoal };
 }
 
-function flawOfBeginning({ first, archived }: AuditWalk): AuditFlaw | undefined {
+function flawOfBeginning({ first, archived }: AuditWalk, anchor: FoundAnchor | undefined): AuditFlaw | undefined {
   if (first === undefined || first.sequence === 1) return undefined;
-  if (archived?.sequence === first.sequence - 1 && archived.hash === first.previousHash) return undefined;
-  const gone = first.sequence === 2 ? "Record 1 is" : `Records 1 to ${first.sequence - 1} are`;
-  return { kind: "removed", sequence: 1, message: `${gone} missing, and no record tells that they were archived.` };
+  const last = first.sequence - 1;
+  if (archived?.sequence !== last || archived.hash !== first.previousHash) {
+    return missing(1, last, "no record tells that they were archived");
+  }
+  // Anybody can write such a record; the daemon alone writes the anchor, before it deletes.
+  const known = typeof anchor === "object" ? anchor.archived?.sequence : undefined;
+  return known === undefined || last <= known
+    ? undefined
+    : missing(known + 1, last, "the anchor does not say that they were archived");
+}
+
+function missing(from: number, to: number, why: string): AuditFlaw {
+  const gone = from === to ? `Record ${from} is` : `Records ${from} to ${to} are`;
+  return { kind: "removed", sequence: from, message: `${gone} missing, and ${why}.` };
 }
 
 function flawOfEnd({ first, head, hashAtGoal }: AuditWalk, { anchor, highestSequence }: AuditWitness) {

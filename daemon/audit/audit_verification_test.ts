@@ -10,7 +10,7 @@ const chain = aChain(9);
 
 function anchorAt(number: number, records: readonly AuditRecord[] = chain, closed = false): AuditAnchor {
   const { sequence, hash } = records.find(({ sequence }) => sequence === number) ?? EMPTY_AUDIT;
-  return { sequence, hash, at: timeOf(number), closed };
+  return { sequence, hash, at: timeOf(number), closed, archived: undefined };
 }
 
 /** The flaw that is found in a table, next to what the state folder knows. */
@@ -96,6 +96,20 @@ Deno.test("verifyAudit() tells a beginning that was archived from one that was c
   const other = { ...anchorAt(4), hash: auditHashOf("4") };
   assert.deepEqual(await flawOf(rest, { anchor: other, highestSequence: 10 }), ["rewritten", 4]);
   assert.deepEqual(await flawOf(rest, { anchor: anchorAt(3), highestSequence: 10 }), ["rewritten", 3]);
+});
+
+Deno.test("verifyAudit() believes that a beginning was archived when the anchor says so, whatever a record says", async () => {
+  const rest = archivedThrough(4);
+  const flawWith = (number: number) => {
+    const { sequence, hash } = chain[number - 1] ?? EMPTY_AUDIT;
+    // As after a kill: the record of the archive is newer than the anchor, which does not prove it.
+    const anchor = { ...anchorAt(9), archived: { sequence, hash } };
+    return flawOf(rest, { anchor, highestSequence: 10 });
+  };
+  assert.deepEqual(await flawWith(0), ["removed", 1]);
+  assert.deepEqual(await flawWith(3), ["removed", 4]);
+  assert.equal(await flawWith(4), undefined);
+  assert.equal(await flawWith(5), undefined, "the next step of the archive has not come so far");
 });
 
 Deno.test("verifyAudit() goes from archived files on into the table", async () => {

@@ -56,20 +56,20 @@ export async function examineDaemon(options: DaemonDoctorOptions = {}): Promise<
   const { path: configPath } = locateConfigFile({ flag: configFile, environment, stateFolder: folder });
   const secrets = new SecretView(join(folder, SECRETS_FOLDER));
   const [config, trace, sealing, credentials] = await Promise.all([
-    attempt(() => readDaemonConfig({ stateRoot, configFile, environment })),
-    attempt(() => findTrace(folder)),
-    attempt(() => secrets.sealingKeyId()),
-    attempt(() => readOperatorCredentials(secrets)),
+    attempt(() => readDaemonConfig({ stateRoot, configFile, environment }), signal),
+    attempt(() => findTrace(folder), signal),
+    attempt(() => secrets.sealingKeyId(), signal),
+    attempt(() => readOperatorCredentials(secrets), signal),
   ]);
   const running = trace.value?.running;
   const databasePath = join(folder, DATABASE_FILE);
   const isOpen = async () => await findDaemonProcess(folder) !== undefined;
   // Before the network is asked: SQLite keeps this thread to itself meanwhile.
-  const database = await attempt(() => examineDatabase({ path: databasePath, isOpen }));
-  const authority = await attempt(() => readAuthority(secrets, database.value?.caFingerprint));
+  const database = await attempt(() => examineDatabase({ path: databasePath, isOpen, signal }), signal);
+  const authority = await attempt(() => readAuthority(secrets, database.value?.caFingerprint), signal);
   const status = running === undefined || credentials.value === undefined
     ? Promise.resolve(undefined)
-    : attempt(() => askForStatus(running, credentials.value, signal));
+    : attempt(() => askForStatus(running, credentials.value, signal), signal);
   const now = clock();
   const isThereState = authority.value !== undefined || database.value !== undefined;
   const checks: readonly Check[] = [

@@ -45,6 +45,8 @@ export interface DatabaseContent {
 export interface DatabasePlace {
   readonly path: string;
   readonly isOpen: () => Promise<boolean>;
+  /** Nothing more is begun once it aborts. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -54,7 +56,7 @@ export interface DatabasePlace {
  * Rejects with `state_damaged`, `schema_too_new`, `state_in_use`, `state_read_only`, `permission_missing`, or
  * `unsupported` when palyrad does not run and the database is larger than {@linkcode MAX_EXAMINED_BYTES}.
  */
-export async function examineDatabase({ path, isOpen }: DatabasePlace): Promise<DatabaseContent | undefined> {
+export async function examineDatabase({ path, isOpen, signal }: DatabasePlace): Promise<DatabaseContent | undefined> {
   const bytes = await sizeOf(path);
   if (bytes === undefined) return undefined;
   if (await isOpen()) return look(path, path, bytes);
@@ -67,13 +69,13 @@ export async function examineDatabase({ path, isOpen }: DatabasePlace): Promise<
         `Run \`sqlite3 '${path}' 'PRAGMA quick_check'\` for that.`,
     );
   }
-  const first = await attempt(() => lookAtCopy(path, bytes));
+  const first = await attempt(() => lookAtCopy(path, bytes, signal), signal);
   if (first.value !== undefined && first.value.damage === undefined) return first.value;
   // A palyrad that was started in the meantime may have changed it while it was being copied.
-  return await isOpen() ? look(path, path, bytes) : await lookAtCopy(path, bytes);
+  return await isOpen() ? look(path, path, bytes) : await lookAtCopy(path, bytes, signal);
 }
 
-async function lookAtCopy(path: string, bytes: number): Promise<DatabaseContent> {
+async function lookAtCopy(path: string, bytes: number, signal: AbortSignal): Promise<DatabaseContent> {
   const folder = await Deno.makeTempDir({ prefix: "palyrad-doctor-" });
   try {
     const copy = join(folder, "copy.sqlite");
@@ -82,6 +84,8 @@ async function lookAtCopy(path: string, bytes: number): Promise<DatabaseContent>
       // What stopped as it should has left none.
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     });
+    // SQLite keeps this thread to itself: nobody waits any more.
+    signal.throwIfAborted();
     return look(copy, path, bytes);
   } catch (error) {
     throw stateError(error, path);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { newUlid } from "../../identity/device_id.ts";
 import { unixMs } from "../../identity/unix_ms.ts";
 import { REQUEST_STATES } from "../request_state.ts";
 import { aDevice, aRequest, NOW } from "../testing/store_records.ts";
@@ -102,8 +103,8 @@ export function requestContract(driver: string, setUp: () => Promise<StoreUnderT
     await store.transaction(async (tx) => {
       await tx.progress.append(request.requestId, [report(1, 1), report(1, 2), report(2, 1)]);
       await tx.progress.append(request.requestId, [report(1, 2, 9), report(1, 10)]);
-      assert.equal(await tx.progress.newestSequence(request.requestId, 1), 10);
-      assert.equal(await tx.progress.newestSequence(request.requestId, 3), 0);
+      assert.deepEqual(await tx.progress.newest(request.requestId), { attempt: 2, sequence: 1 });
+      assert.equal(await tx.progress.newest(newUlid()), undefined);
       const [first] = await tx.progress.list(request.requestId, FROM_THE_FIRST);
       assert.deepEqual(first, report(1, 1));
     });

@@ -31,6 +31,6 @@ export interface ProgressTable {
   append(requestId: CanonicalUlid, reports: readonly RequestProgressRecord[]): Promise<void>;
   /** The kept reports behind `after`, in order. */
   list(requestId: CanonicalUlid, after: ProgressCursor): Promise<RequestProgressRecord[]>;
-  /** The number of the newest report of an attempt; 0 when it has none. */
-  newestSequence(requestId: CanonicalUlid, attempt: number): Promise<number>;
+  /** The place of the newest report of a request; undefined when it has none. */
+  newest(requestId: CanonicalUlid): Promise<ProgressCursor | undefined>;
 }

@@ -86,6 +86,11 @@ export interface Capability {
    * nobody, and the owner sees exactly what would run. Changes nothing.
    */
   prepare?(input: unknown): Promise<PreparedInput>;
+  /**
+   * Waits for what a run needs beside a place of its own, and holds it until the run has ended. Comes before the run is
+   * noted as started: until then it has not begun. Rejects with the signal's reason when that comes first.
+   */
+  takeTurn?(signal: AbortSignal): Promise<Disposable>;
   /** Does the work. The input has passed the schema and `prepare`; the output must match the output schema. */
   run(input: unknown, context: CapabilityContext): Promise<unknown>;
 }

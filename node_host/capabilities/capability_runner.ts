@@ -58,7 +58,7 @@ export interface CapabilityRunRequest {
   readonly awaitingMediation?: () => void;
   /** Called when the owner, who was asked, has agreed: the run begins. */
   readonly mediationEnded?: () => void;
-  /** Called right before the run, after every gate. The run waits for it; a `PalyraError` that it rejects with becomes the result, and nothing runs. */
+  /** Called right before the run, after every gate and when it is its turn. The run waits for it; a `PalyraError` that it rejects with becomes the result, and nothing runs. */
   readonly starting?: () => Promise<void>;
 }
 
@@ -78,8 +78,8 @@ export class CapabilityRunner {
 
   /**
    * Runs one request through every gate, in this order: known, below its `maxConcurrency`, not denied by the owner,
-   * permitted, input is JSON, matches the schema, passes the capability's own check, consented to; then the run; then the
-   * output's JSON, schema and size. Never rejects.
+   * permitted, input is JSON, matches the schema, passes the capability's own check, consented to, its turn; then the run;
+   * then the output's JSON, schema and size. Never rejects.
    *
    * A result with one of {@linkcode NEVER_STARTED} says that nothing has run; no failure of a capability itself carries
    * them.
@@ -110,6 +110,8 @@ export class CapabilityRunner {
     // Nothing that costs the owner's attention or changes the machine starts after the end.
     signal.throwIfAborted();
     await this.#obtainConsent(entry, prepared, request, deadline, signal);
+    signal.throwIfAborted();
+    using _turn = await entry.definition.takeTurn?.(signal);
     signal.throwIfAborted();
     if (request.starting !== undefined) {
       await request.starting();

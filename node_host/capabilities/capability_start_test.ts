@@ -69,6 +69,34 @@ Deno.test("CapabilityRunner.run() waits for `starting` after every gate, and run
   assert.equal(await first, "ok");
 });
 
+Deno.test("CapabilityRunner.run() waits for its turn before the start is noted, and gives it back when it has ended", async () => {
+  let given = 0;
+  let back = 0;
+  const turns = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const runs = new HeldRuns({
+    takeTurn: async () => {
+      await turns[given++]?.promise;
+      return { [Symbol.dispose]: () => void back++ };
+    },
+  });
+  let noted = 0;
+  const starting = () => Promise.resolve(void noted++);
+  const cancel = new AbortController();
+  const first = runs.run({ starting });
+  const second = runs.run({ starting, signal: cancel.signal });
+  turns[0]?.resolve();
+  await runs.untilStarted(1);
+  assert.deepEqual([given, noted, back], [2, 1, 0]);
+  cancel.abort();
+  assert.equal(await second, "cancelled");
+  turns[1]?.resolve();
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  assert.deepEqual([noted, back], [1, 1], "a turn that comes too late is given back");
+  runs.ends[0]?.(null);
+  assert.equal(await first, "ok");
+  assert.equal(back, 2);
+});
+
 Deno.test("CapabilityRunner.run() starts nothing that was cancelled while its start was noted", async () => {
   const runs = new HeldRuns();
   const noted = Promise.withResolvers<void>();

@@ -30,7 +30,7 @@ export function capabilitiesCommand(): CliCommand {
     .option(...STATE_ROOT_OPTION)
     .option(...CONFIG_OPTION)
     .action(async (options) => {
-      const { registry, leftOut } = await capabilitySet(await configForShortVerb(options), options.deny);
+      const { registry, leftOut } = await capabilitySet(await configForShortVerb(options), { denied: options.deny });
       const declared = await registry.declarations();
       if (options.json === true) {
         const capabilities = declared.map((each) => capabilityJson(registry, each));

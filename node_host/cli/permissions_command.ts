@@ -36,7 +36,7 @@ export function permissionsCommand(): CliCommand {
     .option(...CONFIG_OPTION)
     .action(async (options) => {
       const config = await configForShortVerb(options);
-      const { registry } = await capabilitySet(config, options.deny);
+      const { registry } = await capabilitySet(config, { denied: options.deny });
       const hostNeeds = await runningNeeds(config);
       const givenUp = await giveUpPermissions({ registry, hostNeeds });
       const rows = await permissionTable({ registry, hostNeeds, givenUp });

@@ -72,7 +72,7 @@ export function runCommand(): CliCommand {
       });
       configureLogging(config.logging);
       using shutdown = shutdownSignal();
-      const { registry, leftOut } = await capabilitySet(config, options.deny);
+      const { registry, leftOut } = await capabilitySet(config, { denied: options.deny });
       // While /proc may still be read.
       const terminal = config.askOnTerminal && options.json !== true ? ownTerminal() : undefined;
       const givenUp = await giveUpPermissions({ registry, hostNeeds: await runningNeeds(config) });

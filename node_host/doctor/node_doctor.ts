@@ -56,17 +56,17 @@ export async function examineNode(options: NodeDoctorOptions = {}): Promise<Doct
   const { signal } = limit;
   const usualFolder = stateFolder("node-host", { flag: stateRoot });
   const { path: configPath } = locateConfigFile({ flag: configFile, environment: Deno.env, stateFolder: usualFolder });
-  const configured = await attempt(() => configuredNode({ stateRoot, config: configFile }));
+  const configured = await attempt(() => configuredNode({ stateRoot, config: configFile }, signal), signal);
   const folder = configured.value?.config.stateFolder ?? usualFolder;
   const preference = configured.value?.config.transport.preference ?? "auto";
   const secrets = new SecretView(join(folder, SECRETS_FOLDER));
   const [record, sealing, host] = await Promise.all([
-    attempt(() => readNodeHostRecord(folder)),
-    attempt(() => secrets.sealingKeyId()),
-    attempt(() => findHostProcess(folder)),
+    attempt(() => readNodeHostRecord(folder), signal),
+    attempt(() => secrets.sealingKeyId(), signal),
+    attempt(() => findHostProcess(folder), signal),
   ]);
   const paired = record.value?.pairedAt === undefined ? undefined : record.value;
-  const files = paired && await attempt(() => readPairingFiles(secrets, paired));
+  const files = paired && await attempt(() => readPairingFiles(secrets, paired), signal);
   const routes: DaemonRoute[] = files === undefined
     ? []
     : (paired?.nodeEndpoints ?? []).map((endpoint) =>

@@ -5,6 +5,7 @@ import type { CapabilityResult } from "../../proto/gen/node.ts";
 import type { AttemptName } from "../dispatch.ts";
 import { type JournalFile, openJournalFile } from "./journal_file.ts";
 import { journalWriteFailure } from "./journal_failure.ts";
+import { writeJournalMark } from "./journal_mark.ts";
 import { JournalRows, type StoredAttempts } from "./journal_rows.ts";
 
 const logger = getLogger(["palyra", "node_host", "journal"]);
@@ -51,6 +52,8 @@ export class AttemptJournal implements AsyncDisposable {
   readonly #rows: JournalRows;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  readonly #setGeneration: StatementSync;
+  #generation: number;
   /** Attempts that have a row, or will have one. */
   readonly #held: Set<string>;
   /** By attempt, the newest wins. */
@@ -69,6 +72,8 @@ export class AttemptJournal implements AsyncDisposable {
     this.#rows = new JournalRows(file.db);
     this.#begin = file.db.prepare("BEGIN IMMEDIATE");
     this.#commit = file.db.prepare("COMMIT");
+    this.#setGeneration = file.db.prepare("UPDATE journal SET generation = ?");
+    this.#generation = file.generation;
     this.#held = new Set(this.#rows.names().map(keyOf));
   }
 
@@ -167,9 +172,11 @@ export class AttemptJournal implements AsyncDisposable {
     if (this.#changes.size === 0 || this.#closed) return;
     const starts = this.#starts;
     this.#starts = [];
+    const generation = this.#generation + (starts.length > 0 ? 1 : 0);
     try {
       this.#begin.run();
       for (const { name, change } of this.#changes.values()) this.#apply(name, change);
+      if (generation > this.#generation) this.#setGeneration.run(generation);
       this.#commit.run();
     } catch (cause) {
       this.#rollBack();
@@ -179,6 +186,7 @@ export class AttemptJournal implements AsyncDisposable {
     this.#changes.clear();
     if (this.#failing) logger.info("The journal can be written again.");
     this.#failing = false;
+    if (generation > this.#generation) this.#mark(generation);
     for (const { written } of starts) written.resolve();
   }
 
@@ -190,6 +198,18 @@ export class AttemptJournal implements AsyncDisposable {
         return this.#rows.setResult(name, change.result);
       case "forget":
         return this.#rows.remove(name);
+    }
+  }
+
+  /** Before anything starts: a copy from before this commit must not pass for the journal when it is put back. */
+  #mark(generation: number): void {
+    this.#generation = generation;
+    try {
+      writeJournalMark(this.#file.stateFolder, { id: this.id, generation });
+    } catch (cause) {
+      logger.warning("The journal's mark cannot be written: that an older journal is put back may go unnoticed.", {
+        cause,
+      });
     }
   }
 

@@ -8,6 +8,7 @@ import { newRequestId } from "../testing/test_node.ts";
 import { TestFolder } from "../testing/test_folder.ts";
 import { AttemptJournal } from "./attempt_journal.ts";
 import { JOURNAL_FILE } from "./journal_file.ts";
+import { JOURNAL_MARK_FILE } from "./journal_mark.ts";
 
 const newAttempt = (attempt = 1): AttemptName => ({ requestId: newRequestId(), attempt });
 
@@ -127,7 +128,7 @@ Deno.test("AttemptJournal.close() writes what waits, leaves one file, and takes 
   await assert.rejects(journal.start(late), { code: "shutting_down" });
   journal.finish(late, resultOf(late));
   journal.forget(name);
-  assert.deepEqual(await folder.names(), [JOURNAL_FILE]);
+  assert.deepEqual(await folder.names(), [JOURNAL_MARK_FILE, JOURNAL_FILE]);
   assert.deepEqual(onDisk(folder), [[name.requestId, 1, true]]);
 });
 

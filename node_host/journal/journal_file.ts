@@ -6,6 +6,7 @@ import { newUlid } from "../../identity/device_id.ts";
 import { PalyraError } from "../../identity/palyra_error.ts";
 import { stateError } from "../../identity/state_error.ts";
 import { isDamage, JournalDamage, journalOpenFailure } from "./journal_failure.ts";
+import { JOURNAL_MARK_FILE, type JournalMark, readJournalMark, writeJournalMark } from "./journal_mark.ts";
 import { JournalRows } from "./journal_rows.ts";
 
 const logger = getLogger(["palyra", "node_host", "journal"]);
@@ -16,7 +17,7 @@ export const JOURNAL_FILE = "journal.sqlite";
 export const DAMAGED_JOURNAL_FILE = "journal.damaged.sqlite";
 
 /** The schema that this version writes. */
-export const JOURNAL_VERSION = 1;
+export const JOURNAL_VERSION = 2;
 
 const OWNER_ONLY = 0o600;
 /** How long another program may keep the file locked while it is opened, in milliseconds. */
@@ -30,7 +31,8 @@ const SCHEMA = `
   CREATE TABLE journal (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     id   TEXT NOT NULL,
-    file TEXT NOT NULL
+    file TEXT NOT NULL,
+    generation INTEGER NOT NULL DEFAULT 0
   ) STRICT;
 
   -- An attempt without a result had started when the process stopped.
@@ -47,11 +49,17 @@ const SCHEMA = `
   ) STRICT;
 `;
 
+/** What makes a journal of version 1 one of version 2. */
+const UPGRADE = "ALTER TABLE journal ADD COLUMN generation INTEGER NOT NULL DEFAULT 0";
+
 /** An open journal file. */
-export interface JournalFile {
+export interface JournalFile extends JournalMark {
   readonly db: DatabaseSync;
-  /** Names the journal to the daemon. A copy of the file gets another one when it is opened. */
+  readonly stateFolder: string;
+  /** Names the journal to the daemon. A copy of the file gets another one when it is opened, put back or elsewhere. */
   readonly id: string;
+  /** How many commits have noted a start. */
+  readonly generation: number;
 }
 
 /**
@@ -80,9 +88,9 @@ export async function openJournalFile(stateFolder: string): Promise<JournalFile>
   }
 }
 
-/** Removes the journal of a state folder, and a damaged one. Throws `state_read_only` or `permission_missing`. */
+/** Removes the journal of a state folder with its mark, and a damaged one. Throws `state_read_only` or `permission_missing`. */
 export function removeJournal(stateFolder: string): void {
-  for (const name of [JOURNAL_FILE, DAMAGED_JOURNAL_FILE]) {
+  for (const name of [JOURNAL_FILE, JOURNAL_MARK_FILE, DAMAGED_JOURNAL_FILE]) {
     const path = join(stateFolder, name);
     try {
       removeDatabase(path);
@@ -104,12 +112,13 @@ async function openOrCreate(path: string, stateFolder: string): Promise<JournalF
     db.exec(
       `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${WAL_BYTES_KEPT}`,
     );
-    if (versionOf(db) === 0) create(db);
+    if (versionOf(db) < JOURNAL_VERSION) migrate(db, versionOf(db) === 0 ? SCHEMA : UPGRADE);
+    const mark = identify(db, path, stateFolder);
+    writeJournalMark(stateFolder, mark);
     await syncFolder(stateFolder);
-    const id = identify(db, path);
     // From here on waiting would hold up everything else.
     db.exec("PRAGMA busy_timeout = 0");
-    return { db, id };
+    return { db, stateFolder, ...mark };
   } catch (cause) {
     db.close();
     throw cause;
@@ -137,27 +146,42 @@ function requireSound(db: DatabaseSync): void {
   if (versionOf(db) > 0) new JournalRows(db).names();
 }
 
-function create(db: DatabaseSync): void {
+function migrate(db: DatabaseSync, statements: string): void {
   db.exec("BEGIN IMMEDIATE");
-  db.exec(SCHEMA);
+  db.exec(statements);
   // A pragma takes no bound values; the number is our own.
   db.exec(`PRAGMA user_version = ${JOURNAL_VERSION}`);
   db.exec("COMMIT");
 }
 
 /**
- * The journal's id. "Not in the journal" means "never started" only where the attempt would have been noted, so a copy of
- * a state folder must not answer for the original: with another file comes another id.
+ * The journal's id. "Not in the journal" means "never started" only where the attempt would have been noted, so a copy
+ * must not answer for the original: neither in another file nor put back in its place.
  */
-function identify(db: DatabaseSync, path: string): string {
+function identify(db: DatabaseSync, path: string, stateFolder: string): JournalMark {
   const { ino, birthtime } = Deno.statSync(path);
   const file = `${ino ?? ""}:${birthtime?.getTime() ?? ""}`;
-  const stored = db.prepare("SELECT id, file FROM journal").get();
-  if (typeof stored?.["id"] === "string" && stored["file"] === file) return stored["id"];
-  if (stored !== undefined) logger.warning("The journal is a copy of another one, so it gets an id of its own.");
+  const stored = db.prepare("SELECT id, file, generation FROM journal").get();
+  const generation = Number(stored?.["generation"] ?? 0);
+  if (typeof stored?.["id"] === "string") {
+    const mark = { id: stored["id"], generation };
+    if (stored["file"] === file && isCurrent(mark, readJournalMark(stateFolder))) return mark;
+    logger.warning(
+      "The journal is a copy of another one, or an older one was put back, so it gets an id of its own: the daemon then " +
+        "takes nothing that it does not name for never started.",
+    );
+  }
   const id = newUlid();
-  db.prepare("INSERT OR REPLACE INTO journal (only, id, file) VALUES (1, ?, ?)").run(id, file);
-  return id;
+  db.prepare("INSERT OR REPLACE INTO journal (only, id, file, generation) VALUES (1, ?, ?, ?)")
+    .run(id, file, generation);
+  return { id, generation };
+}
+
+/** Whether a journal has come as far as its mark says. */
+function isCurrent({ id, generation }: JournalMark, mark: JournalMark | undefined): boolean {
+  // A journal of the first version has no mark, and none that is new needs one.
+  if (mark === undefined) return generation === 0;
+  return mark.id === id && mark.generation <= generation;
 }
 
 function setAside(stateFolder: string): void {

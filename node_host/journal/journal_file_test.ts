@@ -6,6 +6,7 @@ import { newRequestId } from "../testing/test_node.ts";
 import { TestFolder } from "../testing/test_folder.ts";
 import { AttemptJournal } from "./attempt_journal.ts";
 import { DAMAGED_JOURNAL_FILE, JOURNAL_FILE, JOURNAL_VERSION, openJournalFile, removeJournal } from "./journal_file.ts";
+import { JOURNAL_MARK_FILE } from "./journal_mark.ts";
 
 async function idOf(folder: TestFolder): Promise<string> {
   const { db, id } = await openJournalFile(folder.path);
@@ -21,10 +22,10 @@ Deno.test("openJournalFile() makes files that only the owner can read, with an i
   try {
     db.exec("DELETE FROM attempts");
     const names = await folder.names();
-    assert.deepEqual(names, [JOURNAL_FILE, `${JOURNAL_FILE}-shm`, `${JOURNAL_FILE}-wal`]);
+    assert.deepEqual(names, [JOURNAL_MARK_FILE, JOURNAL_FILE, `${JOURNAL_FILE}-shm`, `${JOURNAL_FILE}-wal`]);
     if (Deno.build.os !== "windows") {
       const modes = await Promise.all(names.map(async (name) => (await Deno.stat(pathIn(folder, name))).mode ?? 0));
-      assert.deepEqual(modes.map((mode) => mode & 0o777), [0o600, 0o600, 0o600]);
+      assert.deepEqual(modes.map((mode) => mode & 0o777), [0o600, 0o600, 0o600, 0o600]);
     }
   } finally {
     db.close();
@@ -46,6 +47,68 @@ Deno.test("openJournalFile() gives a copied journal an id of its own and keeps w
   assert.equal(await idOf(original), journal.id);
   await copied.close();
   assert.equal(await idOf(copy), copied.id, "from then on it stays");
+});
+
+/** The journal with one attempt in it, as a backup has it that was made while the process ran or when it had stopped. */
+async function backupOf(folder: TestFolder, when: "running" | "stopped"): Promise<{ id: string; bytes: Uint8Array }> {
+  const journal = await AttemptJournal.open(folder.path);
+  await journal.start({ requestId: newRequestId(), attempt: 1 });
+  if (when === "running") {
+    const copy = pathIn(folder, "copy.sqlite");
+    const db = new DatabaseSync(pathIn(folder), { readOnly: true });
+    db.prepare("VACUUM INTO ?").run(copy);
+    db.close();
+    await journal.start({ requestId: newRequestId(), attempt: 1 });
+    await journal.close();
+    return { id: journal.id, bytes: await Deno.readFile(copy) };
+  }
+  await journal.close();
+  const bytes = await Deno.readFile(pathIn(folder));
+  await using later = await AttemptJournal.open(folder.path);
+  assert.equal(later.id, journal.id);
+  await later.start({ requestId: newRequestId(), attempt: 1 });
+  return { id: journal.id, bytes };
+}
+
+for (const when of ["running", "stopped"] as const) {
+  Deno.test(`openJournalFile() gives an older journal another id when it is put back, made while the process was ${when}`, async () => {
+    await using folder = await TestFolder.create();
+    const { id, bytes } = await backupOf(folder, when);
+    const { ino } = await Deno.stat(pathIn(folder));
+    await Deno.writeFile(pathIn(folder), bytes);
+    assert.equal((await Deno.stat(pathIn(folder))).ino, ino, "it is the same file");
+    const restored = await idOf(folder);
+    assert.notEqual(restored, id);
+    assert.equal(await idOf(folder), restored, "from then on it stays");
+  });
+}
+
+Deno.test("openJournalFile() keeps the id of a journal that is ahead of its mark, and gives one without a mark another", async () => {
+  await using folder = await TestFolder.create();
+  const journal = await AttemptJournal.open(folder.path);
+  const mark = await Deno.readFile(pathIn(folder, JOURNAL_MARK_FILE));
+  await journal.start({ requestId: newRequestId(), attempt: 1 });
+  await journal.close();
+  assert.notDeepEqual(await Deno.readFile(pathIn(folder, JOURNAL_MARK_FILE)), mark);
+  await Deno.writeFile(pathIn(folder, JOURNAL_MARK_FILE), mark);
+  assert.equal(await idOf(folder), journal.id, "the machine died before the mark was on the disk");
+  await Deno.remove(pathIn(folder, JOURNAL_MARK_FILE));
+  assert.notEqual(await idOf(folder), journal.id);
+});
+
+Deno.test("openJournalFile() takes up a journal of the first version under its id, and with what it holds", async () => {
+  await using folder = await TestFolder.create();
+  const name = { requestId: newRequestId(), attempt: 1 };
+  const journal = await AttemptJournal.open(folder.path);
+  await journal.start(name);
+  await journal.close();
+  const db = new DatabaseSync(pathIn(folder));
+  db.exec("ALTER TABLE journal DROP COLUMN generation; PRAGMA user_version = 1");
+  db.close();
+  await Deno.remove(pathIn(folder, JOURNAL_MARK_FILE));
+  await using upgraded = await AttemptJournal.open(folder.path);
+  assert.equal(upgraded.id, journal.id);
+  assert.deepEqual(upgraded.load().interrupted, [name]);
 });
 
 Deno.test("openJournalFile() sets a damaged journal aside, whatever is wrong with it, and begins another one", async () => {
@@ -86,7 +149,7 @@ Deno.test("openJournalFile() refuses a journal of a newer version and leaves it 
   const before = await Deno.readFile(pathIn(folder));
   await assert.rejects(idOf(folder), {
     code: "schema_too_new",
-    message: /newer palyra-node \(version 2 .* run that one/,
+    message: /newer palyra-node \(version 3 .* run that one/,
   });
   assert.deepEqual(await Deno.readFile(pathIn(folder)), before);
 });

@@ -5,6 +5,7 @@ import { newRequestId } from "../testing/test_node.ts";
 import { TestFolder } from "../testing/test_folder.ts";
 import { AttemptJournal } from "./attempt_journal.ts";
 import { DAMAGED_JOURNAL_FILE, JOURNAL_FILE } from "./journal_file.ts";
+import { JOURNAL_MARK_FILE } from "./journal_mark.ts";
 import { readJournalSummary } from "./journal_summary.ts";
 
 Deno.test("readJournalSummary() counts while the host runs and after it, and changes nothing", async () => {
@@ -27,7 +28,7 @@ Deno.test("readJournalSummary() counts while the host runs and after it, and cha
   await journal.close();
   const counted = { counts: { attempts: 3, finished: 1 }, setAside: undefined };
   assert.deepEqual(await readJournalSummary(folder.path), counted);
-  assert.deepEqual(await folder.names(), [JOURNAL_FILE]);
+  assert.deepEqual(await folder.names(), [JOURNAL_MARK_FILE, JOURNAL_FILE]);
 });
 
 Deno.test("readJournalSummary() says when a journal cannot be read, and where a damaged one lies", async () => {

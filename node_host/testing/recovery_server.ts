@@ -3,6 +3,7 @@ import { parseCertificateRequest } from "../../identity/certificate_request.ts";
 import { newUlid, parseDeviceId } from "../../identity/device_id.ts";
 import { RECOVERY_CHALLENGE_BYTES, RECOVERY_CHALLENGE_TTL_MS, verifyRecovery } from "../../identity/device_recovery.ts";
 import type { Fingerprint } from "../../identity/fingerprint.ts";
+import type { PalyraError } from "../../identity/palyra_error.ts";
 import { secureRandomBytes } from "../../identity/random_bytes.ts";
 import { systemClock } from "../../identity/unix_ms.ts";
 import {
@@ -25,6 +26,8 @@ export class RecoveryServer implements AsyncDisposable {
   /** How far its clock is ahead, in milliseconds. */
   aheadMs = 0;
   succession: Uint8Array[] = [];
+  /** With what it refuses to begin. */
+  refusal: PalyraError | undefined;
   /** Changes the answer, or throws in its place. */
   answer: (response: CompleteDeviceRecoveryResponse) => CompleteDeviceRecoveryResponse | Promise<never> = (response) =>
     response;
@@ -78,6 +81,7 @@ export class RecoveryServer implements AsyncDisposable {
 
   #begin(_request: BeginDeviceRecoveryRequest) {
     this.begins += 1;
+    if (this.refusal !== undefined) throw this.refusal;
     this.#challenge = secureRandomBytes(RECOVERY_CHALLENGE_BYTES);
     this.#recoveryId = newUlid();
     return {

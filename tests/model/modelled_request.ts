@@ -143,6 +143,13 @@ export class ModelledRequest {
     this.stage = this.sent && !this.terms.idempotent ? "lost" : "failed";
   }
 
+  /** The node has not started it, and takes nothing new if it `drains`: then its session is as good as over. */
+  handedBack(drains: boolean): void {
+    this.sent = false;
+    if (drains) this.disconnected();
+    if (!this.ended) this.stage = "queued";
+  }
+
   /** A node has come that has an attempt of it, or its result. */
   goesOn(attempt: number, { instanceId }: NodeMemory): void {
     this.stage = "in_flight";

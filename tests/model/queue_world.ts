@@ -385,7 +385,7 @@ export class QueueWorld implements AsyncDisposable {
     const request = this.requests.get(attempt.number);
     if (request?.stage === "in_flight" && request.attempt === attempt.attempt) {
       if (result.success) request.succeeds(new TextDecoder().decode(result.outputJson));
-      else if (result.errorCode === NODE_IS_FULL) request.stage = "queued";
+      else if (result.errorCode === NODE_IS_FULL) request.handedBack(this.draining);
       else request.end("failed");
     }
     this.queue.result(this.device, link, attempt, result);

@@ -17,6 +17,9 @@ export function judgeDispatch(world: QueueWorld, link: ModelledLink, dispatch: C
   const isBegun = request.stage === "in_flight" && !request.sent && request.attempt === attempt;
   if (!isBegun && request.stage !== "queued") world.fault(request, `it was dispatched while it was ${request.stage}`);
   if (!isBegun && attempt <= request.attempt) world.fault(request, `attempt ${attempt} came after ${request.attempt}`);
+  if (request.progress.some((report) => report.attempt >= attempt)) {
+    world.fault(request, `attempt ${attempt} came after progress of it was told`);
+  }
   if (request.endsAt <= world.now.elapsed) world.fault(request, "it was dispatched after its time");
   if (request.starts > 0 && !request.repeats) world.fault(request, "it was dispatched again after it had started");
   const committed = world.daemon.committed.find(requestId);

@@ -39,9 +39,8 @@ export class SqliteProgress implements ProgressTable {
     this.#list = db.prepare(`
       SELECT attempt, sequence, payload_json, at FROM request_progress
       WHERE request_id = ? AND (attempt, sequence) > (?, ?) ORDER BY attempt, sequence`);
-    this.#newest = db.prepare(
-      "SELECT max(sequence) AS newest FROM request_progress WHERE request_id = ? AND attempt = ?",
-    );
+    this.#newest = db.prepare(`
+      SELECT attempt, sequence FROM request_progress WHERE request_id = ? ORDER BY attempt DESC, sequence DESC LIMIT 1`);
   }
 
   async append(requestId: CanonicalUlid, reports: readonly RequestProgressRecord[]): Promise<void> {
@@ -56,8 +55,8 @@ export class SqliteProgress implements ProgressTable {
     return await Promise.resolve(this.#list.all(requestId, after.attempt, after.sequence).map(reportOf));
   }
 
-  async newestSequence(requestId: CanonicalUlid, attempt: number): Promise<number> {
-    const newest = this.#newest.get(requestId, attempt)?.["newest"];
-    return await Promise.resolve(typeof newest === "number" ? newest : 0);
+  async newest(requestId: CanonicalUlid): Promise<ProgressCursor | undefined> {
+    const row = this.#newest.get(requestId);
+    return await Promise.resolve(row && { attempt: integer(row, "attempt"), sequence: integer(row, "sequence") });
   }
 }

@@ -9,14 +9,16 @@ export class ChildSlots {
     this.count = this.#free = count;
   }
 
-  /** Runs `work` once there is a place for it. Rejects with the signal's reason when that comes first. */
-  async run<Value>(signal: AbortSignal, work: () => Promise<Value>): Promise<Value> {
+  /** Resolves with a place once there is one, to be disposed of. Rejects with the signal's reason when that comes first. */
+  async take(signal: AbortSignal): Promise<Disposable> {
     await this.#enter(signal);
-    try {
-      return await work();
-    } finally {
-      this.#leave();
-    }
+    let held = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (held) this.#leave();
+        held = false;
+      },
+    };
   }
 
   async #enter(signal: AbortSignal): Promise<void> {

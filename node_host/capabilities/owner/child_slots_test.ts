@@ -3,17 +3,27 @@ import { ChildSlots } from "./child_slots.ts";
 
 const never = new AbortController().signal;
 
-Deno.test("ChildSlots.run() lets no more in than there are places, in the order in which they came", async () => {
+/** Holds a place from when it has one until `until` settles. */
+async function hold<Value>(
+  slots: ChildSlots,
+  signal: AbortSignal,
+  until: () => Promise<Value>,
+): Promise<Value> {
+  using _place = await slots.take(signal);
+  return await until();
+}
+
+Deno.test("ChildSlots.take() gives no more places than there are, in the order in which they were asked for", async () => {
   const slots = new ChildSlots(2);
   const started: number[] = [];
   const ends = [0, 1, 2, 3].map(() => Promise.withResolvers<void>());
   const runs = ends.map(({ promise }, at) =>
-    slots.run(never, () => {
+    hold(slots, never, () => {
       started.push(at);
       return promise;
     })
   );
-  await Promise.resolve();
+  await new Promise((resolve) => setTimeout(resolve, 0));
   assert.deepEqual(started, [0, 1]);
   ends[1]?.resolve();
   await runs[1];
@@ -25,33 +35,43 @@ Deno.test("ChildSlots.run() lets no more in than there are places, in the order 
   assert.deepEqual(started, [0, 1, 2, 3]);
 });
 
-Deno.test("ChildSlots.run() lets somebody leave the queue without shifting the others", async () => {
+Deno.test("ChildSlots.take() lets somebody leave the queue without shifting the others", async () => {
   const slots = new ChildSlots(1);
-  const first = Promise.withResolvers<void>();
-  const running = slots.run(never, () => first.promise);
+  const first = await slots.take(never);
   const leaver = new AbortController();
-  const left = slots.run(leaver.signal, () => assert.fail("it ran"));
-  const waiting = slots.run(never, () => Promise.resolve("ran"));
+  const left = slots.take(leaver.signal);
+  const waiting = hold(slots, never, () => Promise.resolve("ran"));
   leaver.abort(new Error("no longer wanted"));
   await assert.rejects(left, /no longer wanted/);
-  await assert.rejects(slots.run(leaver.signal, () => assert.fail("it ran")), /no longer wanted/);
-  first.resolve();
-  await running;
+  await assert.rejects(slots.take(leaver.signal), /no longer wanted/);
+  first[Symbol.dispose]();
   assert.equal(await waiting, "ran");
 });
 
-Deno.test("ChildSlots.run() gives a place on when whoever has its turn leaves at that very moment", async () => {
+Deno.test("ChildSlots.take() gives a place on when whoever has its turn leaves at that very moment", async () => {
   const slots = new ChildSlots(1);
-  const first = Promise.withResolvers<void>();
-  const running = slots.run(never, () => first.promise);
+  const first = await slots.take(never);
   const leaver = new AbortController();
-  const second = slots.run(leaver.signal, () => Promise.resolve("second"));
-  const third = slots.run(never, () => Promise.resolve("third"));
-  // Once all stand where they are to: right after the place was handed on, and before the one who has it knows.
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  void first.promise.then(() => leaver.abort(new Error("late")));
-  first.resolve();
-  await Promise.allSettled([running, second]);
+  const second = hold(slots, leaver.signal, () => Promise.resolve("second"));
+  const third = hold(slots, never, () => Promise.resolve("third"));
+  // Right after the place was handed on, and before the one who has it knows.
+  first[Symbol.dispose]();
+  leaver.abort(new Error("late"));
+  await Promise.allSettled([second]);
   assert.equal(await third, "third");
-  assert.equal(await slots.run(never, () => Promise.resolve("fourth")), "fourth");
+  assert.equal(await hold(slots, never, () => Promise.resolve("fourth")), "fourth");
+});
+
+Deno.test("ChildSlots.take() counts a place once, however often it is given back", async () => {
+  const slots = new ChildSlots(1);
+  const first = await slots.take(never);
+  first[Symbol.dispose]();
+  const second = await slots.take(never);
+  first[Symbol.dispose]();
+  let third = false;
+  const waiting = hold(slots, never, () => Promise.resolve(third = true));
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.equal(third, false);
+  second[Symbol.dispose]();
+  assert.equal(await waiting, true);
 });

@@ -48,28 +48,27 @@ export function fencedCapability(definition: OwnerDefinition, options: FenceOpti
     permissions: [{ descriptor: { name: "run", command: Deno.execPath() }, required: true }],
     ownProcess: { file: source.file, permissions: permissions.map(({ text }) => text) },
     obstacle,
+    takeTurn: (signal) => slots.take(signal),
     async run(input: unknown, context: CapabilityContext): Promise<unknown> {
       const { signal, deviceId, requestedBy, node } = context;
-      return await slots.run(signal, async () => {
-        // Here too, so that the permissions are given nowhere but behind it.
-        const why = await obstacle();
-        if (why !== undefined) throw new PalyraError("capability_unavailable", why);
-        const said = await runOwnerChild({
-          source,
-          flags: [...permissionFlags(permissions), ...await denialFlags(permissions, places)],
-          startsPrograms: unfencedPermissions(permissions).length > 0,
-          task: { kind: "run", input, facts: { deviceId, requestedBy, node: { ...node } } },
-          signal,
-          onProgress: (payload) => context.progress(payload),
-          onPrint: printer(name, source.file),
-        });
-        if (said.kind === "output") return said.output;
-        if (said.kind === "failed") throw runFailure(said, name, source.file);
-        throw new PalyraError(
-          "execution_failed",
-          "The capability described itself instead of running; correct its file.",
-        );
+      // Here too, so that the permissions are given nowhere but behind it.
+      const why = await obstacle();
+      if (why !== undefined) throw new PalyraError("capability_unavailable", why);
+      const said = await runOwnerChild({
+        source,
+        flags: [...permissionFlags(permissions), ...await denialFlags(permissions, places)],
+        startsPrograms: unfencedPermissions(permissions).length > 0,
+        task: { kind: "run", input, facts: { deviceId, requestedBy, node: { ...node } } },
+        signal,
+        onProgress: (payload) => context.progress(payload),
+        onPrint: printer(name, source.file),
       });
+      if (said.kind === "output") return said.output;
+      if (said.kind === "failed") throw runFailure(said, name, source.file);
+      throw new PalyraError(
+        "execution_failed",
+        "The capability described itself instead of running; correct its file.",
+      );
     },
   };
 }

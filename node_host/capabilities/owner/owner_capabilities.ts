@@ -22,7 +22,6 @@ export const DESCRIBE_MS = 5_000;
 
 const NOTHING_ALLOWED: OwnerAllowance = { permissions: [], unfenced: false };
 
-// Each file has its own time, from when its turn comes.
 const UNHURRIED: AbortSignal = new AbortController().signal;
 
 /** A file that was left out. */
@@ -48,6 +47,8 @@ export interface OwnerCapabilitiesOptions {
   readonly taken: readonly string[];
   /** Whether this is a compiled executable. Default: what Deno says. */
   readonly standalone?: boolean;
+  /** Files that have not told their definition when it aborts are left out. Default: each file has its own time alone. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -110,10 +111,16 @@ class OwnerLoader {
 
   async #loadFile(file: string): Promise<{ readonly source: OwnerSource; readonly definition: OwnerDefinition }> {
     const source = await readOwnerSource(this.#folder, file);
-    const definition = parseOwnerDefinition(await this.#slots.run(UNHURRIED, () => describe(source)));
+    const definition = await this.#describe(source);
     // The registry's own rules for names, versions and schemas: there they would stop the host.
     new CapabilityRegistry([this.#capability(definition, source, NOTHING_ALLOWED)], new MediationPolicy());
     return { source, definition };
+  }
+
+  async #describe(source: OwnerSource): Promise<OwnerDefinition> {
+    const { signal = UNHURRIED } = this.#options;
+    using _place = await this.#slots.take(signal);
+    return parseOwnerDefinition(await describe(source, signal));
   }
 
   #capability(definition: OwnerDefinition, source: OwnerSource, allowance: OwnerAllowance): Capability {
@@ -134,12 +141,13 @@ async function runtimeObstacle(standalone: boolean): Promise<string | undefined>
   }.`;
 }
 
-async function describe(source: OwnerSource): Promise<unknown> {
+async function describe(source: OwnerSource, hurry: AbortSignal): Promise<unknown> {
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(tooSlow()), DESCRIBE_MS);
   try {
     const task = { kind: "describe" } as const;
-    const said = await runOwnerChild({ source, flags: [], startsPrograms: false, task, signal: deadline.signal });
+    const signal = AbortSignal.any([deadline.signal, hurry]);
+    const said = await runOwnerChild({ source, flags: [], startsPrograms: false, task, signal });
     if (said.kind === "definition") return said.definition;
     throw said.kind === "failed"
       ? loadFailure(said, source.file)

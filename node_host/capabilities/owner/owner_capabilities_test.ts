@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import type { PalyraError } from "../../../identity/palyra_error.ts";
+import { PalyraError } from "../../../identity/palyra_error.ts";
 import type { Capability } from "../capability.ts";
 import { CapabilityRegistry } from "../capability_registry.ts";
 import { CapabilityRunner, type CapabilityRunRequest } from "../capability_runner.ts";
@@ -122,6 +122,16 @@ Deno.test("loadOwnerCapabilities() leaves out what cannot be used, by name, and 
   ];
   assert.deepEqual(Object.keys(reasons).sort(), expected.map(([file]) => file));
   for (const [file, reason] of expected) assert.match(reasons[file] ?? "", reason, file);
+});
+
+Deno.test("loadOwnerCapabilities() leaves out the files that have not told their definition when it is to end", async () => {
+  const hurry = new AbortController();
+  const stuck = Array.from({ length: 2 * MAX_OWNER_CHILDREN }, (_, at) => [`stuck_${at}.js`, "for (;;);"] as const);
+  const loading = load(Object.fromEntries(stuck), { signal: hurry.signal });
+  setTimeout(() => hurry.abort(new PalyraError("deadline_exceeded", "No time is left.")), 100);
+  const { capabilities, faults } = await loading;
+  assert.deepEqual(capabilities, []);
+  assert.deepEqual(faults, stuck.map(([file]) => ({ file, reason: "No time is left." })));
 });
 
 Deno.test("loadOwnerCapabilities() runs nothing of a file in this process", async () => {

@@ -54,8 +54,9 @@ export interface OwnerCapability {
    *
    * `run=/usr/bin/df` lets it start a program, which no permission limits; it takes the word `unfenced = true` there as
    * well. `import`, `ffi` and `env` are not to be had, nor is `write` or `run` without a path. palyra-node's state cannot
-   * be read, and neither that nor its configuration, its program and the folder of capabilities be written; a link
-   * somewhere below a folder that you allow is followed wherever it leads.
+   * be read, and neither that nor its configuration, its program and the folder of capabilities be written. Links are
+   * followed wherever they lead; those to palyra-node's state are found among the first 10,000 things where you allow
+   * reading.
    */
   readonly permissions?: readonly string[];
   /**

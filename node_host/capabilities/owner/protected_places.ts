@@ -1,9 +1,14 @@
 import { join, parse, relative } from "node:path";
+import { PalyraError } from "../../../identity/palyra_error.ts";
 import { isWithin } from "../openable_path.ts";
 import type { OwnerPermission } from "./owner_permission.ts";
+import { type Link, reachableLinks, realPath } from "./reachable_links.ts";
 
-/** How many entries of a folder are looked at for links, before each run. */
+/** How many entries of folders are looked at for links, before each run. */
 const MAX_ENTRIES = 10_000;
+
+/** How many paths are denied; they stand on a command line. */
+const MAX_DENIED_PATHS = 500;
 
 /** What is to be read by whoever may read everything. */
 const ROOT: string = parse(Deno.execPath()).root;
@@ -36,15 +41,18 @@ export async function trespassing(
     if (kind !== "read") return false;
     // Around a secret is where one may read, for there the denial holds; unless it cannot be written as a flag.
     return reachable.some((path) => places.secret.some((place) => isWithin(path, place))) ||
-      places.secret.some((place) => place.includes(",") && covers(scope, reachable, place));
+      places.secret.some((place) => !isDeniable(place) && covers(scope, reachable, place));
   }));
   return permissions.filter((_, at) => trespasses[at]);
 }
 
 /**
  * The flags of `deno run` that deny the secret places to somebody who may read around them: by their paths, and by those
- * that they have behind a link that is to be read or lies right in the folder that is (`/home` may be one). Links further
- * down are not looked for; whoever may read a folder may read where its links lead.
+ * that they have behind the links that are found where one may read (`/home` may be one). Of what is there,
+ * {@linkcode MAX_ENTRIES} are looked at, the upper ones first; whoever may read a folder may read where its other links
+ * lead.
+ *
+ * Rejects with `capability_unavailable` when such a path cannot be denied.
  */
 export async function denialFlags(
   permissions: readonly OwnerPermission[],
@@ -52,32 +60,40 @@ export async function denialFlags(
 ): Promise<string[]> {
   const scopes = permissions.flatMap(({ kind, scope = ROOT }) => kind === "read" ? scope : []);
   if (scopes.length === 0) return [];
-  const links = (await Promise.all(scopes.map(linksOf))).flat();
-  const behind = links.flatMap(({ path, real }) =>
-    secret.flatMap((place) => {
-      if (isWithin(place, real)) return join(path, relative(real, place));
-      return isWithin(real, place) ? path : [];
-    })
-  );
-  const denied = [...new Set([...secret, ...behind])].filter((place) => !place.includes(","));
+  const denied = pathsTo(secret.filter(isDeniable), await reachableLinks(scopes, MAX_ENTRIES));
   return denied.length === 0 ? [] : [`--deny-read=${denied.join(",")}`];
 }
 
-/** The folder itself and what lies in it, as far as those are links, with where they lead. */
-async function linksOf(folder: string): Promise<readonly { readonly path: string; readonly real: string }[]> {
-  const names: string[] = [];
-  let left = MAX_ENTRIES;
-  try {
-    for await (const { name, isSymlink } of Deno.readDir(folder)) {
-      if (isSymlink) names.push(name);
-      if (--left === 0) break;
+/** Every path by which a link leads to one of the places, or into it, beside the places themselves. */
+function pathsTo(places: readonly string[], links: readonly Link[]): string[] {
+  const paths = new Set(places);
+  // What is added while this goes on is gone through as well: links lead to links.
+  for (const place of paths) {
+    for (const { path, real } of links) {
+      if (isWithin(place, real)) {
+        // A link that leads back to where it lies has no end of paths behind it.
+        paths.add(isWithin(path, real) ? path : join(path, relative(real, place)));
+      } else if (isWithin(real, place)) {
+        paths.add(path);
+      }
     }
-  } catch {
-    // No folder, or none that palyra-node may look into.
+    // Two links that lead to each other have no end of paths, either.
+    if (paths.size > MAX_DENIED_PATHS || !isDeniable(place)) throw undeniable();
   }
-  const paths = [folder, ...names.map((name) => join(folder, name))];
-  const links = await Promise.all(paths.map(async (path) => ({ path, real: await realPath(path) })));
-  return links.filter(({ path, real }) => path !== real);
+  return [...paths];
+}
+
+/** Deno splits lists of paths at commas. */
+function isDeniable(path: string): boolean {
+  return !path.includes(",");
+}
+
+function undeniable(): PalyraError {
+  return new PalyraError(
+    "capability_unavailable",
+    "Where the capability may read, links lead to palyra-node's state by more paths than can be denied, or by one with a " +
+      "comma; have it ask for less, or remove the links.",
+  );
 }
 
 function overlaps(path: string): (place: string) => boolean {
@@ -90,9 +106,4 @@ function covers(scope: string | undefined, reachable: readonly string[], place: 
 
 async function bothPaths(paths: readonly string[]): Promise<readonly string[]> {
   return [...new Set([...paths, ...await Promise.all(paths.map(realPath))])];
-}
-
-/** What is not there, or may not be looked at, has the path that is written. */
-async function realPath(path: string): Promise<string> {
-  return await Deno.realPath(path).catch(() => path);
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { TestFolder } from "../../testing/test_folder.ts";
 import { parseOwnerPermission } from "./owner_permission.ts";
 import { denialFlags, type ProtectedPlaces, trespassing, withRealPaths } from "./protected_places.ts";
@@ -88,9 +88,58 @@ Deno.test({
       const [flag, ...others] = await denialFlags([parseOwnerPermission(`read=${scope}`)], places);
       assert.deepEqual([flag, others], [`--deny-read=${denied.join(",")}`, []], scope);
     }
+    await Deno.symlink(path("home/me/state/key.pem"), path("desk,key"));
+    await assert.rejects(denialFlags([parseOwnerPermission(`read=${folder.path}`)], places), {
+      code: "capability_unavailable",
+      message: /comma/,
+    });
     await Deno.mkdir(path("desk"));
     await Deno.symlink(path("home/me/state/key.pem"), path("desk/key"));
     const [flag] = await denialFlags([parseOwnerPermission(`read=${path("desk")}`)], places);
     assert.equal(flag, `--deny-read=${path("data/me/state")},${path("desk/key")}`);
+  },
+});
+
+Deno.test({
+  name: "denialFlags() denies a secret behind links that lie deep, lead to links, or lead back",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using folder = await TestFolder.create();
+    const path = (name: string) => join(folder.path, name);
+    const denials = async (name: string) => {
+      const [flag = ""] = await denialFlags([parseOwnerPermission(`read=${path(name)}`)], places);
+      return flag.replace("--deny-read=", "").split(",").map((denied) => relative(folder.path, denied)).sort();
+    };
+    await Promise.all(
+      ["me/state", "me/wine/drives", "srv/a/b", "else/c"].map((name) => Deno.mkdir(path(name), { recursive: true })),
+    );
+    const places: ProtectedPlaces = { secret: [path("me/state")], vital: [] };
+    assert.deepEqual(await denials("srv"), ["me/state"]);
+    await Deno.symlink(path("me/state"), path("srv/a/b/deep"));
+    assert.deepEqual(await denials("srv"), ["me/state", "srv/a/b/deep"]);
+    await Deno.symlink(path("me"), path("else/c/home"));
+    await Deno.symlink(path("else"), path("srv/a/other"));
+    assert.deepEqual(await denials("srv"), [
+      "else/c/home/state",
+      "me/state",
+      "srv/a/b/deep",
+      "srv/a/other/c/home/state",
+    ]);
+    await Deno.symlink(path("me"), path("me/wine/drives/z"));
+    assert.deepEqual(await denials("me"), ["me/state", "me/wine/drives/z"]);
+  },
+});
+
+Deno.test({
+  name: "denialFlags() does not give in when there is no end of paths to a secret",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using folder = await TestFolder.create();
+    const path = (name: string) => join(folder.path, name);
+    await Promise.all(["a/state", "b"].map((name) => Deno.mkdir(path(name), { recursive: true })));
+    await Deno.symlink(path("b"), path("a/to_b"));
+    await Deno.symlink(path("a"), path("b/to_a"));
+    const denying = denialFlags([parseOwnerPermission(`read=${path("a")}`)], { secret: [path("a/state")], vital: [] });
+    await assert.rejects(denying, { code: "capability_unavailable" });
   },
 });

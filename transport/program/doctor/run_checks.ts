@@ -1,7 +1,8 @@
 import { getLogger } from "@logtape/logtape";
 import { PalyraError } from "../../../identity/palyra_error.ts";
 import type { Check, CheckResult } from "./check.ts";
-import { failed, type Finding, findingOf } from "./finding.ts";
+import { type Finding, findingOf } from "./finding.ts";
+import { tooLate } from "./time_limit.ts";
 
 const logger = getLogger(["palyra", "program", "doctor"]);
 
@@ -18,14 +19,7 @@ export async function runChecks(checks: readonly Check[], signal: AbortSignal): 
 
 async function findingUntil(check: Check, signal: AbortSignal): Promise<Finding> {
   const { promise: over, resolve } = Promise.withResolvers<Finding>();
-  const giveUp = () =>
-    resolve(
-      failed(
-        "deadline_exceeded",
-        "The check did not end in time.",
-        "Run it again when the machine and its disk are less busy.",
-      ),
-    );
+  const giveUp = () => resolve(findingOf("failed", tooLate()));
   signal.addEventListener("abort", giveUp, { once: true });
   if (signal.aborted) giveUp();
   try {

@@ -98,6 +98,7 @@ function restrictionLines(definition: ServiceDefinition, scope: ServiceScope): L
   const shared: Line[] = [
     ["KillMode", "mixed"],
     ["MemoryMax", MEMORY_MAX],
+    ...memoryPolicyLines(definition),
     ["TasksMax", "256"],
     ["A memory image would hold private keys."],
     ["LimitCORE", "0"],
@@ -123,6 +124,12 @@ function restrictionLines(definition: ServiceDefinition, scope: ServiceScope): L
     ["SystemCallErrorNumber", "EPERM"],
   ];
   return scope === "system" ? [...shared, ...systemOnlyLines(definition)] : shared;
+}
+
+/** Who runs out of memory at palyra-node may be a capability of its owner's, which has a process of its own. */
+function memoryPolicyLines({ program }: ServiceDefinition): Line[] {
+  const reason: Line = ["A capability whose process runs out of memory fails; the others and the service go on."];
+  return program === "palyra-node" ? [reason, ["OOMPolicy", "continue"]] : [];
 }
 
 function systemOnlyLines({ program, owner }: ServiceDefinition): Line[] {

@@ -140,6 +140,15 @@ Deno.test("systemdUnit() restricts nothing for a service that starts the user's 
   );
 });
 
+Deno.test("systemdUnit() lets palyra-node go on when a capability's process is killed for want of memory", () => {
+  const policy = (changes: Partial<ServiceDefinition>, scope: ServiceScope) =>
+    lineOf(systemdUnit(exampleDefinition(changes), scope), "OOMPolicy");
+  assert.deepEqual(policy(NODE, "system"), ["OOMPolicy=continue"]);
+  assert.deepEqual(policy({ ...NODE, ...AT_HOME }, "user"), ["OOMPolicy=continue"]);
+  assert.deepEqual(policy({ ...NODE, ...AT_HOME, startsPrograms: true }, "user"), ["OOMPolicy=continue"]);
+  assert.deepEqual(policy({}, "system"), [], "palyrad has no processes but its own");
+});
+
 Deno.test("systemdUnit() asks a user's manager for nothing that it would need root for", () => {
   // Each makes a user's service fail to start: dropping a capability takes CAP_SETPCAP.
   const unit = systemdUnit(exampleDefinition(AT_HOME), "user");
