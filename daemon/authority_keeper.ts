@@ -1,11 +1,12 @@
 import { getLogger } from "@logtape/logtape";
 import { type AuthoritySet, MAX_RETIRING_AUTHORITIES } from "../identity/authority_set.ts";
 import { CertificateAuthority } from "../identity/certificate_authority.ts";
+import { parseCertificateFacts } from "../identity/certificate_facts.ts";
 import { type Fingerprint, shortFingerprint } from "../identity/fingerprint.ts";
 import type { IdentityManager } from "../identity/identity_manager.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { type AuthorityFiles, removeAuthority, writeAuthority } from "../identity/stored_authority.ts";
-import type { Clock } from "../identity/unix_ms.ts";
+import type { Clock, UnixMs } from "../identity/unix_ms.ts";
 import { type AuditAct, DAEMON_ACTOR } from "./audit/audit_act.ts";
 import { readAuthorityRecord, writeAuthorityRecord } from "./authority_record.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
@@ -68,13 +69,15 @@ export class AuthorityKeeper {
   }
 
   /**
-   * The second step: the CA that was introduced issues. Throws `rotation_not_begun`.
+   * The second step: the CA that was introduced issues. Throws `rotation_not_begun`, or `clock_off` when that CA was made
+   * while the clock was wrong: nobody could be let in by it, and there would be no way back.
    *
    * @param forced whether nodes were passed over that do not trust it yet; for the audit.
    */
   complete(actor: string, forced: boolean): Promise<void> {
     return this.#oneAtATime(async () => {
-      const { authorities } = this.#options.identity;
+      const { identity: { authorities }, clock } = this.#options;
+      if (authorities.next !== undefined) checkIsValid(authorities.next, clock());
       const after = await authorities.completed();
       const details = { previous: authorities.current.fingerprint, forced };
       const subject = after.current.fingerprint;
@@ -154,6 +157,21 @@ export class AuthorityKeeper {
     this.#step = taken.catch(() => {});
     return taken;
   }
+}
+
+function checkIsValid({ certificateDer, expiresAt }: CertificateAuthority, now: UnixMs): void {
+  const { notBefore } = parseCertificateFacts(certificateDer);
+  if (notBefore <= now && now < expiresAt) return;
+  throw new PalyraError(
+    "clock_off",
+    `The next CA is valid from ${new Date(notBefore).toISOString()} to ${
+      new Date(expiresAt).toISOString()
+    }, and this ` +
+      `machine's clock says ${
+        new Date(now).toISOString()
+      }. Set the clock; if it was wrong when the rotation was begun, ` +
+      "give that one up with `palyrad ca rotate --abort` and begin again.",
+  );
 }
 
 /** Removes the files of CAs that the store names no more; what fails is tried again at the next start. */

@@ -186,6 +186,23 @@ Deno.test("AuthorityKeeper goes back before the second step, and not after it", 
   ]);
 });
 
+Deno.test("AuthorityKeeper.complete() refuses a CA that was made while the clock was wrong, and it can be given up", async () => {
+  await using bench = await Bench.open();
+  const before = bench.roles;
+  const today = bench.now;
+  for (const wrong of [today + 30 * DAY_MS, today - 3_653 * DAY_MS]) {
+    bench.now = unixMs(wrong);
+    // deno-lint-ignore no-await-in-loop -- one rotation after the other
+    await bench.keeper.introduce("operator");
+    bench.now = today;
+    // deno-lint-ignore no-await-in-loop -- one rotation after the other
+    await assert.rejects(bench.keeper.complete("operator", true), isError("clock_off", /--abort/));
+    // deno-lint-ignore no-await-in-loop -- one rotation after the other
+    await bench.keeper.abort("operator");
+    assert.deepEqual(bench.roles, before);
+  }
+});
+
 Deno.test("AuthorityKeeper.introduce() makes no further CA while three are retiring", async () => {
   await using bench = await Bench.open();
   for (let rotation = 0; rotation < 3; rotation++) {

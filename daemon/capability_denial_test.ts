@@ -68,3 +68,15 @@ test("does not dispatch again what was denied while its node was away", async (b
   assert.deepEqual([ended.state, ended.errorCode], ["rejected", "capability_denied"]);
   assert.deepEqual(other.dispatched, []);
 });
+
+test("ends what went out while it was being written when its node is revoked in that moment", async (bench) => {
+  const link = new FakeLink(1);
+  bench.attach(link);
+  const submitting = bench.submit("safe.echo");
+  assert.equal(link.dispatched.length, 1, "sent, and not yet on disk");
+  deny(bench, "safe.echo", "device_revoked");
+  bench.detach(link);
+  bench.queue.rejectAll(bench.device, "device_revoked", "Revoked.");
+  const ended = await bench.ended((await submitting).requestId);
+  assert.deepEqual([ended.state, ended.errorCode], ["rejected", "device_revoked"]);
+});

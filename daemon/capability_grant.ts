@@ -20,7 +20,7 @@ export interface GrantChange {
 /** How a pairing was approved, as far as capabilities are concerned. */
 export interface GrantedAtPairing {
   readonly requested: readonly string[];
-  /** What holds for the device already: it has the same key, and pairs as the same kind. */
+  /** What holds for the device already: it has the same key. */
   readonly earlier: CapabilityGrant | undefined;
   /** The operator named these; undefined when it named none. */
   readonly only: readonly string[] | undefined;

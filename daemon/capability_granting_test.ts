@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { CapabilityGranting } from "./capability_granting.ts";
 import { DaemonBench } from "./testing/daemon_bench.ts";
+import { TestSession } from "./testing/node_session_bench.ts";
 import { isError } from "./testing/pairing_bench.ts";
 
 function grantingOf({ pairing: { store, devices, clock }, queue }: DaemonBench): CapabilityGranting {
@@ -66,4 +67,25 @@ Deno.test("CapabilityGranting.change() refuses a device that is gone", async () 
     grantingOf(bench).change(deviceId, { grant: ["echo"], deny: [] }, "owner"),
     isError("device_not_found"),
   );
+});
+
+Deno.test("CapabilityGranting.change() stands when the node's session ends a rotation in the same moment", async () => {
+  await using bench = await DaemonBench.open();
+  const { store, devices } = bench.pairing;
+  const device = await bench.pairedNode("laptop");
+  const { deviceId } = device;
+  const [certificate] = devices.certificatesOf(deviceId);
+  assert.ok(certificate);
+  const asked = { ...device, rotationAskedAt: certificate.issuedAt };
+  await store.transaction((tx) => tx.devices.put(asked));
+  devices.putDevice(asked);
+  const registration = { platform: "", deviceName: "", softwareVersion: "", capabilities: [] };
+  const session = new TestSession({ fingerprint: certificate.fingerprint, der: new Uint8Array() });
+  await Promise.all([
+    bench.runtime.openSession(deviceId, registration, session).then((opened) => bench.runtime.sessionTookOver(opened)),
+    grantingOf(bench).change(deviceId, { grant: [], deny: ["echo"] }, "owner"),
+  ]);
+  const stored = await store.transaction((tx) => tx.devices.get(deviceId));
+  assert.deepEqual([stored?.deniedCapabilities, stored?.rotationAskedAt], [["echo"], undefined]);
+  assert.deepEqual(devices.get(deviceId), stored);
 });

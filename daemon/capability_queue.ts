@@ -30,6 +30,9 @@ import { waitFor } from "./wait_for.ts";
 /** The refusals that are an operator's own word, and final until there is another. */
 const FORBIDDEN: ReadonlySet<ReasonCode> = new Set(["capability_denied", "capability_not_granted"]);
 
+/** The refusals after which nothing comes from the node any more. */
+const GONE: ReadonlySet<ReasonCode> = new Set(["device_revoked", "node_not_found"]);
+
 /** An accepted request, and whether it is an earlier one with the same idempotency key. */
 export interface Acceptance {
   readonly record: CapabilityRequestRecord;
@@ -293,8 +296,9 @@ export class CapabilityQueue {
     live.accepted = true;
     if (over) return { live, replayed: false };
     // What was allowed when it came may have been withdrawn while it was being written.
-    const verdict = sentEarly ? undefined : this.#policy.check(order.deviceId, order.capability);
-    if (verdict instanceof PalyraError) {
+    const verdict = this.#policy.check(order.deviceId, order.capability);
+    // What the node has been given goes on, as long as there is the node.
+    if (verdict instanceof PalyraError && (!sentEarly || GONE.has(verdict.code))) {
       await this.#ender.end(live, "rejected", { errorCode: verdict.code, error: verdict.message });
     } else if (link === undefined) {
       if (live.record.state === "queued") device.waiting.join(live);

@@ -1,10 +1,12 @@
 import { parseCertificateRequest } from "../identity/certificate_request.ts";
+import type { Fingerprint } from "../identity/fingerprint.ts";
 import type { IdentityManager } from "../identity/identity_manager.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { sameBytes } from "../identity/same_bytes.ts";
 import type { Clock } from "../identity/unix_ms.ts";
 import { DAEMON_ACTOR, deviceActor } from "./audit/audit_act.ts";
 import { enterCertificate } from "./certificate_ledger.ts";
+import { certificateRefusal } from "./certificate_refusal.ts";
 import { type CertificateChanges, followChanges } from "./certificate_succession.ts";
 import type { DeviceRegistry } from "./device_registry.ts";
 import type { CertificateRecord, DeviceRecord } from "./store/device_record.ts";
@@ -35,10 +37,15 @@ export class CertificateIssuer {
    * Issues a further certificate at the device's own wish; the others stay valid until their end. A device may ask as
    * often as it likes, so `rate_limited` is thrown when {@linkcode MAX_VALID_CERTIFICATES} of its certificates are valid.
    * Throws otherwise what {@linkcode issue} throws.
+   *
+   * @param shown the certificate with which it asks: one that was revoked meanwhile gets no successor, and
+   * `certificate_revoked` or `certificate_superseded` is thrown.
    */
-  async rotate(device: DeviceRecord, csrDer: Uint8Array): Promise<CertificateRecord> {
+  async rotate(device: DeviceRecord, csrDer: Uint8Array, shown?: Fingerprint): Promise<CertificateRecord> {
     const { store, clock } = this.#options;
     const checkBound = async (tx: StoreTransaction) => {
+      const asking = shown === undefined ? undefined : await tx.devices.getCertificate(shown);
+      if (asking?.revokedAt !== undefined) throw certificateRefusal(asking.revokedReason ?? "");
       const valid = await tx.devices.countValidCertificates(device.deviceId, clock());
       if (valid >= MAX_VALID_CERTIFICATES) {
         throw new PalyraError("rate_limited", `The device has ${valid} valid certificates; use one of them.`);

@@ -34,6 +34,17 @@ Deno.test("CertificateIssuer.rotate() keeps its bound when a device asks many ti
   assert.equal(bench.refusalOf(await issuer.rotate(device, csrDer)), undefined);
 });
 
+Deno.test("CertificateIssuer.rotate() gives no successor to a certificate that was revoked while it asked", async () => {
+  await using bench = await PairingBench.open();
+  const { device, issuer, csrDer } = await paired(bench);
+  const [shown] = bench.devices.certificatesOf(device.deviceId);
+  assert.ok(shown);
+  const renewing = issuer.rotate(device, csrDer, shown.fingerprint);
+  await bench.store.transaction((tx) => tx.devices.revokeCertificate(shown.fingerprint, bench.now, "stolen"));
+  await assert.rejects(renewing, isError("certificate_revoked"));
+  assert.equal(bench.devices.certificatesOf(device.deviceId).length, 1);
+});
+
 Deno.test("CertificateIssuer issues nothing to a device that was revoked or paired anew with another key meanwhile", async () => {
   await using bench = await PairingBench.open();
   const { device, issuer, csrDer } = await paired(bench);

@@ -19,7 +19,8 @@ export interface CertificateChanges {
 /**
  * The second phase of a renewal or recovery (design section 3): a device comes with a certificate for the first time, and
  * those that it was given before end. Until then they all stay valid, so that a reply that is lost locks nobody out. A
- * later use changes nothing. Throws `certificate_superseded` when another session has ended the certificate meanwhile.
+ * later use changes nothing. Throws `certificate_superseded` when another session has ended the certificate meanwhile, and
+ * `certificate_revoked` when an operator has.
  */
 export async function useCertificate(
   tx: StoreTransaction,
@@ -29,7 +30,8 @@ export async function useCertificate(
 ): Promise<CertificateChanges | undefined> {
   const used = await tx.devices.getCertificate(fingerprint);
   if (used === undefined) return undefined;
-  if (used.revokedReason === SUPERSEDED_REASON) throw certificateRefusal(SUPERSEDED_REASON);
+  // Revoked while its session was opening: it must end nothing that its device still has.
+  if (used.revokedAt !== undefined) throw certificateRefusal(used.revokedReason ?? "");
   if (used.firstUsedAt !== undefined) return undefined;
   await tx.devices.markCertificateUsed(fingerprint, at);
   const all = await tx.devices.certificatesOf(deviceId);

@@ -73,6 +73,14 @@ Deno.test("useCertificate() refuses a certificate that another session has ended
   assert.deepEqual(refusals(), [SUPERSEDED, undefined, undefined]);
 });
 
+Deno.test("useCertificate() refuses a certificate that was revoked while its session opened, and ends no other", async () => {
+  await using bench = await PairingBench.open();
+  const { all, use, refusals } = await threeCertificates(bench);
+  await bench.store.transaction((tx) => tx.devices.revokeCertificate(all[2].fingerprint, bench.now, "stolen"));
+  await assert.rejects(use(all[2]), isError("certificate_revoked"));
+  assert.deepEqual(refusals().slice(0, 2), [undefined, undefined], "the owner's own machine is not locked out by it");
+});
+
 Deno.test("useCertificate() says nothing of certificates that had expired, or were revoked by an operator", async () => {
   await using bench = await PairingBench.open();
   const { device, all, use } = await threeCertificates(bench);

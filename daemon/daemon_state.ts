@@ -81,11 +81,12 @@ export class DaemonState {
     let generation: GenerationKeeper | undefined;
     try {
       store = SqliteStore.open(join(config.stateFolder, DATABASE_FILE), { eventsKept: config.eventsKept });
+      const { generationPlaces: places, acceptRestoredState: acceptRestored = false } = config;
+      if (!acceptRestored) await GenerationKeeper.refuseRestored({ store, places });
       const secrets = await SecretStore.open(join(config.stateFolder, SECRETS_FOLDER));
       const { identity, isKnown } = await openIdentity(store, secrets, clock, config.trustDomain);
       auditAnchor = await AuditAnchorKeeper.open({ folder: config.stateFolder, secrets, store, clock });
       // Behind the anchor, which would take a record before it for one that somebody else has written.
-      const { generationPlaces: places, acceptRestoredState: acceptRestored = false } = config;
       generation = await GenerationKeeper.open({ store, places, acceptRestored, clock });
       if (!isKnown) await recordCa(store, identity, clock());
       await recordSealing(store, secrets.sealingKeyId, clock());

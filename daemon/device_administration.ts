@@ -11,6 +11,7 @@ import { deviceNotFound, type DeviceRegistry } from "./device_registry.ts";
 import { isLocalOperator } from "./local_operator.ts";
 import type { NodeRuntimeState } from "./node_runtime_state.ts";
 import type { NodeSessionServer } from "./node_session_server.ts";
+import { endCodesOf } from "./pairing_code_book.ts";
 import type { PairingDesk } from "./pairing_desk.ts";
 import type { DeviceRecord } from "./store/device_record.ts";
 import type { Store } from "./store/store.ts";
@@ -41,8 +42,8 @@ export class DeviceAdministration {
   }
 
   /**
-   * Revokes a device for good: on disk first, then its connections are cut and its requests ended. Revoking it again
-   * changes nothing. Throws `device_not_found`.
+   * Revokes a device for good: on disk first, then its connections are cut and its requests ended. Pairing codes that it
+   * made as an operator end with it. Revoking it again changes nothing. Throws `device_not_found`.
    */
   async revoke(deviceId: DeviceId, reason: string, operator: string): Promise<DeviceRecord> {
     const { store, devices, clock, queue, sessions } = this.#options;
@@ -55,6 +56,7 @@ export class DeviceAdministration {
       const after: DeviceRecord = { ...device, status: "revoked", revokedAt: now, revokedReason: text };
       await tx.devices.put(after);
       await revokeWithDevice(tx, deviceId, { at: now, reason: text, actor: operator });
+      await endCodesOf(tx, deviceId);
       const payload = { reason: text, revoked_by: operator };
       await tx.events.append(deviceId, { name: "device.revoked", payload }, now);
       const details = { device_name: device.deviceName, reason: text };
@@ -103,7 +105,8 @@ export class DeviceAdministration {
 
   /**
    * Forgets a device at its own wish. Its certificates mean nothing from here on, but the connection that carries the
-   * wish stays open, so that the answer gets through. The local operator has no pairing to end: `invalid_argument`.
+   * wish stays open, so that the answer gets through. The local operator has no pairing to end: `invalid_argument`. Nor
+   * has a device that was revoked meanwhile: `device_revoked`.
    */
   async unpair(deviceId: DeviceId): Promise<void> {
     const { devices, queue, sessions } = this.#options;
@@ -121,10 +124,14 @@ export class DeviceAdministration {
   }
 
   async #forget(deviceId: DeviceId, reason: string, actor: string): Promise<void> {
-    const { store, devices, runtime, desk, events, clock } = this.#options;
+    const { store, devices, runtime, sessions, desk, events, clock } = this.#options;
     await store.transaction(async (tx) => {
       const device = await tx.devices.get(deviceId);
       if (device === undefined) throw deviceNotFound();
+      if (device.status === "revoked" && actor === deviceActor(deviceId)) {
+        throw new PalyraError("device_revoked", "This device was revoked by the daemon's operator, and stays so.");
+      }
+      await endCodesOf(tx, deviceId);
       await tx.devices.keepRevoked(deviceId, clock(), reason);
       await tx.devices.remove(deviceId);
       const details = { device_name: device.deviceName, reason };
@@ -132,6 +139,7 @@ export class DeviceAdministration {
     });
     devices.removeDevice(deviceId);
     runtime.remove(deviceId);
+    sessions.forgetDevice(deviceId);
     desk.deviceRemoved(deviceId);
     events.deviceRemoved(deviceId);
   }

@@ -35,6 +35,8 @@ export interface DeviceRecoveryDeskOptions {
   readonly serverCertificateFingerprint: () => Fingerprint;
   /** From where a session of the device stands, `host:port`; undefined when none does. */
   readonly sessionAddress: (deviceId: DeviceId) => string | undefined;
+  /** From where the latest one stood, as far as that is known. */
+  readonly lastSessionAddress: (deviceId: DeviceId) => string | undefined;
 }
 
 /** A device's answer to its challenge. */
@@ -59,18 +61,12 @@ export class DeviceRecoveryDesk {
   }
 
   /**
-   * Gives a challenge. Nothing is said about the device before it has proved its key. Throws `recovery_forbidden` when
-   * nobody may recover here, or `rate_limited`.
+   * Gives a challenge, also where nobody may recover: a device believes a final word only once it has seen, by what comes
+   * with the challenge, that this is its daemon. Nothing is said about the device before it has proved its key. Throws
+   * `rate_limited`.
    */
   begin(deviceId: DeviceId, remoteAddress: string): RecoveryChallenge {
-    const { identity, allowed, serverCertificateFingerprint } = this.#options;
-    if (!allowed) {
-      throw new PalyraError(
-        "recovery_forbidden",
-        "This daemon lets no device recover (`enrolment.recovery = false`). Pair again with `palyra-node pair --force`, or " +
-          "have its operator allow it.",
-      );
-    }
+    const { identity, serverCertificateFingerprint } = this.#options;
     return this.#challenges.make(deviceId, hostOf(remoteAddress), {
       caFingerprint: identity.ca.fingerprint,
       serverCertificateFingerprint: serverCertificateFingerprint(),
@@ -83,7 +79,7 @@ export class DeviceRecoveryDesk {
    * `invalid_certificate_request` or `rate_limited`.
    */
   async complete(answer: RecoveryAnswer, remoteAddress: string): Promise<CertificateRecord> {
-    const { devices, issuer } = this.#options;
+    const { devices, issuer, allowed } = this.#options;
     const { recoveryId, deviceId, csrDer, signature } = answer;
     const address = hostOf(remoteAddress);
     try {
@@ -93,6 +89,7 @@ export class DeviceRecoveryDesk {
       if (device === undefined || device.publicKey.length === 0) throw deviceUnknown();
       verifyRecovery(device.publicKey, { ...challenge, csrDer }, signature);
       if (device.status === "revoked") throw deviceRevoked(device);
+      if (!allowed) throw nobodyRecovers();
       const certificate = await issuer.issueWith(
         device,
         csrDer,
@@ -134,10 +131,12 @@ export class DeviceRecoveryDesk {
     if (recent.length >= MAX_RECOVERIES_PER_DEVICE) throw tooManyRecoveries();
     const certificates = await tx.devices.certificatesOf(deviceId);
     const session = this.#options.sessionAddress(deviceId);
+    const lastSession = this.#options.lastSessionAddress(deviceId);
     const alarm = recoveryAlarm({
       at,
       remoteAddress: address,
       sessionAddress: session && hostOf(session),
+      lastSessionAddress: lastSession && hostOf(lastSession),
       certificates,
       recoveries,
     });
@@ -185,6 +184,14 @@ function deviceRevoked({ revokedReason = "" }: DeviceRecord): PalyraError {
   return new PalyraError(
     "device_revoked",
     `This device was revoked by the daemon's operator${why}. To use it again, remove it there and pair it anew.`,
+  );
+}
+
+function nobodyRecovers(): PalyraError {
+  return new PalyraError(
+    "recovery_forbidden",
+    "This daemon lets no device recover (`enrolment.recovery = false`). Pair again with `palyra-node pair --force`, or " +
+      "have its operator allow it.",
   );
 }
 

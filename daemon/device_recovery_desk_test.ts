@@ -33,6 +33,7 @@ const ELSEWHERE = "203.0.113.9:40000";
 class Bench implements AsyncDisposable {
   server: Fingerprint = SERVER;
   sessionAddress: string | undefined;
+  lastSessionAddress: string | undefined;
 
   private constructor(
     readonly pairing: PairingBench,
@@ -55,6 +56,7 @@ class Bench implements AsyncDisposable {
       allowed: true,
       serverCertificateFingerprint: () => bench?.server ?? SERVER,
       sessionAddress: () => bench?.sessionAddress,
+      lastSessionAddress: () => bench?.lastSessionAddress,
       ...changes,
     });
     bench = new Bench(pairing, device, desk);
@@ -229,7 +231,13 @@ Deno.test("DeviceRecoveryDesk refuses devices that are unknown, revoked or forbi
   await assert.rejects(desk.complete(forged, HOME), isError("recovery_proof_failed"), "only the device is told");
 
   await using closed = await Bench.open({ allowed: false });
-  assert.throws(() => closed.desk.begin(device.deviceId, HOME), isError("recovery_forbidden"));
+  await assert.rejects(closed.recover(), isError("recovery_forbidden"));
+  const unproved = {
+    ...await closed.answer(closed.desk.begin(closed.device.deviceId, HOME)),
+    signature: new Uint8Array(64),
+  };
+  await assert.rejects(closed.desk.complete(unproved, HOME), isError("recovery_proof_failed"));
+  assert.equal(closed.certificates.length, 1);
 });
 
 Deno.test("DeviceRecoveryDesk lets a device recover so often in an hour, whatever was restarted meanwhile", async () => {
@@ -250,6 +258,7 @@ Deno.test("DeviceRecoveryDesk lets a device recover so often in an hour, whateve
     allowed: true,
     serverCertificateFingerprint: () => SERVER,
     sessionAddress: () => undefined,
+    lastSessionAddress: () => undefined,
   });
   const answer = await bench.answer(restarted.begin(bench.device.deviceId, HOME));
   await assert.rejects(restarted.complete(answer, HOME), isError("rate_limited"));
@@ -313,6 +322,22 @@ Deno.test("DeviceRecoveryDesk raises the alarm when a device recovers while it i
   assert.match(bench.record.recoveryAlarm ?? "", /from 198\.51\.100\.1 while it was connected from 203\.0\.113\.9\./);
 });
 
+Deno.test("DeviceRecoveryDesk raises the alarm when somebody else has renewed the device's certificate and used it", async () => {
+  await using bench = await Bench.open();
+  const [first] = bench.certificates;
+  assert.ok(first);
+  bench.lastSessionAddress = ELSEWHERE;
+  await bench.recover(HOME);
+  assert.equal(bench.record.recoveryAlarm, undefined, "what it has was never used");
+  await bench.use(first);
+  bench.lastSessionAddress = "198.51.100.1:1024";
+  await bench.recover(HOME);
+  assert.equal(bench.record.recoveryAlarm, undefined, "the same place, as after its state was restored");
+  bench.lastSessionAddress = ELSEWHERE;
+  await bench.recover(HOME);
+  assert.match(bench.record.recoveryAlarm ?? "", /from 198\.51\.100\.1 .*connected from 203\.0\.113\.9 before\./);
+});
+
 Deno.test("DeviceRecoveryDesk bounds its challenges, in all and for each source, and how fast a source asks", async () => {
   await using bench = await Bench.open();
   const { desk, device } = bench;
@@ -323,12 +348,14 @@ Deno.test("DeviceRecoveryDesk bounds its challenges, in all and for each source,
     desk.begin(newDeviceId(), HOME);
   }
   assert.throws(() => desk.begin(device.deviceId, HOME), isError("rate_limited"));
-  const kept = await bench.answer(desk.begin(device.deviceId, ELSEWHERE));
-  for (let more = MAX_RECOVERY_CHALLENGES_PER_SOURCE + 1; more < MAX_RECOVERY_CHALLENGES; more++) {
-    desk.begin(newDeviceId(), `10.0.${more >> 4}.1:1`);
-  }
-  assert.throws(() => desk.begin(device.deviceId, "192.0.2.1:1"), isError("rate_limited"));
+  const [gone, kept] = [
+    await bench.answer(desk.begin(device.deviceId, ELSEWHERE)),
+    await bench.answer(desk.begin(device.deviceId, ELSEWHERE)),
+  ];
+  for (let more = 1; more < MAX_RECOVERY_CHALLENGES; more++) desk.begin(newDeviceId(), `10.0.${more >> 4}.1:1`);
+  await assert.rejects(desk.complete(gone, ELSEWHERE), isError("recovery_unknown"), "the oldest of all went");
   await desk.complete(kept, ELSEWHERE);
+  await bench.recover("192.0.2.1:1");
   bench.pass(RECOVERY_CHALLENGE_TTL_MS);
   desk.begin(device.deviceId, HOME);
 });

@@ -4,10 +4,14 @@ import { stateFolder } from "../transport/program/state_folder.ts";
 
 const FOLDER = "generations";
 
+/** One folder, and not one within another, which whoever runs the service might not enter. */
+const MACHINE_FOLDER = `/var/cache/palyra-${FOLDER}`;
+
 /**
  * Where the generation of a state folder is kept when nothing else is configured: beside the folder, so that restoring it
- * does not restore that as well; and for the state of the platform's usual place also in the user's cache, which backups
- * leave out.
+ * does not restore that as well; and for the state of the platform's usual place also in the user's cache, for one below
+ * `/var/lib` in the machine's (Filesystem Hierarchy Standard 3.0, section 5.5), which backups leave out: they take the
+ * folder above the state as a whole.
  */
 export function generationFolders(
   folder: string,
@@ -15,8 +19,11 @@ export function generationFolders(
   platform: typeof Deno.build.os = Deno.build.os,
 ): readonly string[] {
   const beside = join(dirname(folder), FOLDER);
-  const cache = folder === usualFolder(environment, platform) ? cacheFolder(environment, platform) : undefined;
-  return cache === undefined ? [beside] : [beside, join(cache, FOLDER)];
+  if (folder === usualFolder(environment, platform)) {
+    const cache = cacheFolder(environment, platform);
+    return cache === undefined ? [beside] : [beside, join(cache, FOLDER)];
+  }
+  return platform === "linux" && folder.startsWith("/var/lib/") ? [beside, MACHINE_FOLDER] : [beside];
 }
 
 function usualFolder(environment: EnvironmentReader, platform: typeof Deno.build.os): string | undefined {
@@ -32,10 +39,10 @@ function usualFolder(environment: EnvironmentReader, platform: typeof Deno.build
 
 /** `$XDG_CACHE_HOME` or `~/.cache` (XDG Base Directory 0.8), `~/Library/Caches`; Windows has none that stays. */
 function cacheFolder(environment: EnvironmentReader, platform: typeof Deno.build.os): string | undefined {
+  // Nothing is asked for that the platform has no use for: a released program may not read it there.
+  if (platform === "windows") return undefined;
   const home = environmentText(environment, "HOME");
   switch (platform) {
-    case "windows":
-      return undefined;
     case "darwin":
       return home && join(home, "Library", "Caches", "Palyra");
     default: {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { stateFolder } from "../transport/program/state_folder.ts";
 import { generationFolders } from "./generation_folders.ts";
 
 const home = (more: Readonly<Record<string, string>> = {}) => ({
@@ -12,6 +13,11 @@ Deno.test("generationFolders() lie beside the state folder, and for the usual on
   const named = home({ PALYRA_STATE_ROOT: "/home/ada/.local/state/palyra" });
   assert.deepEqual(generationFolders(usual, named, "linux"), both);
   assert.deepEqual(generationFolders("/srv/palyra/palyrad", home(), "linux"), ["/srv/palyra/generations"]);
+  // Who restores a service's /var/lib/palyra restores what lies beside the state as well.
+  assert.deepEqual(generationFolders("/var/lib/palyra/palyrad", home(), "linux"), [
+    "/var/lib/palyra/generations",
+    "/var/cache/palyra-generations",
+  ]);
   assert.deepEqual(
     generationFolders(usual, home({ XDG_CACHE_HOME: "/cache" }), "linux")[1],
     "/cache/palyra/generations",
@@ -19,4 +25,16 @@ Deno.test("generationFolders() lie beside the state folder, and for the usual on
   assert.deepEqual(generationFolders("/srv/palyra/palyrad", { get: () => undefined }, "linux"), [
     "/srv/palyra/generations",
   ]);
+});
+
+Deno.test("generationFolders() asks for no variable that a released program may not read on Windows", () => {
+  const allowed = new Map([["LOCALAPPDATA", "C:\\Users\\ada\\AppData\\Local"]]);
+  const environment = {
+    get(name: string) {
+      if (name.startsWith("PALYRA_") || allowed.has(name)) return allowed.get(name);
+      throw new Deno.errors.NotCapable(`Requires env access to "${name}"`);
+    },
+  };
+  const usual = stateFolder("palyrad", { environment, platform: "windows" });
+  assert.equal(generationFolders(usual, environment, "windows").length, 1);
 });

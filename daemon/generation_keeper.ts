@@ -37,7 +37,7 @@ export class GenerationKeeper {
     this.#noted = this.#latest = noted;
     this.#unsubscribe = store.onGeneration((generation) => {
       this.#latest = { stateId: noted.stateId, generation: Math.max(generation, this.#latest.generation) };
-      this.#writing ??= this.#write().finally(() => this.#writing = undefined);
+      this.#writing ??= this.#write();
     });
   }
 
@@ -55,11 +55,7 @@ export class GenerationKeeper {
       return { stateId, generation: Number(await tx.facts.get(GENERATION_FACT) ?? 0) };
     });
     const files = generationFiles(places, known.stateId);
-    const found = await Promise.all(files.map((file) => readNoted(file, known.stateId)));
-    const highest = found.reduce((left, right) => right.generation > left.generation ? right : left, {
-      file: "",
-      generation: 0,
-    });
+    const highest = await highestNoted(files, known.stateId);
     let { generation } = known;
     if (highest.generation > generation) {
       if (!acceptRestored) throw restored(highest.generation - generation, highest.file);
@@ -73,14 +69,29 @@ export class GenerationKeeper {
       generation = highest.generation;
     }
     const keeper = new GenerationKeeper(files, { stateId: known.stateId, generation }, store);
-    await keeper.#write();
+    await (keeper.#writing = keeper.#write());
     return keeper;
+  }
+
+  /**
+   * Rejects with `state_restored` as {@linkcode open} does, and changes nothing: to be asked before anything else looks at
+   * the state, and repairs what is no damage but age.
+   */
+  static async refuseRestored({ store, places }: Pick<GenerationKeeperOptions, "store" | "places">): Promise<void> {
+    const { stateId, generation } = await store.transaction(async (tx) => ({
+      stateId: await tx.facts.get(STATE_ID_FACT),
+      generation: Number(await tx.facts.get(GENERATION_FACT) ?? 0),
+    }));
+    if (stateId === undefined) return;
+    const highest = await highestNoted(generationFiles(places, stateId), stateId);
+    if (highest.generation > generation) throw restored(highest.generation - generation, highest.file);
   }
 
   /** Ends it when everything is noted. */
   async close(): Promise<void> {
     this.#unsubscribe();
-    await this.#writing;
+    // deno-lint-ignore no-await-in-loop -- one may have begun as the one before it ended
+    while (this.#writing !== undefined) await this.#writing;
   }
 
   /** Until what is noted is the latest; never rejects. */
@@ -92,6 +103,8 @@ export class GenerationKeeper {
       this.#noted = noting;
       this.#tell(failures);
     } while (this.#noted !== this.#latest);
+    // In the same turn: what is raised from here on is for another writing to note.
+    this.#writing = undefined;
   }
 
   /** One place is enough. Once, however long it lasts. */
@@ -108,10 +121,18 @@ export class GenerationKeeper {
   }
 }
 
-async function readNoted(
-  file: string,
-  stateId: string,
-): Promise<{ readonly file: string; readonly generation: number }> {
+/** A file with the generation that it says. */
+interface NotedIn {
+  readonly file: string;
+  readonly generation: number;
+}
+
+async function highestNoted(files: readonly string[], stateId: string): Promise<NotedIn> {
+  const found = await Promise.all(files.map((file) => readNoted(file, stateId)));
+  return found.reduce((left, right) => right.generation > left.generation ? right : left, { file: "", generation: 0 });
+}
+
+async function readNoted(file: string, stateId: string): Promise<NotedIn> {
   const nothing = { file, generation: 0 };
   try {
     const noted = await readGenerationFile(file);

@@ -1,3 +1,4 @@
+import { configureSync, resetSync } from "@logtape/logtape";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { newDeviceId } from "../identity/device_id.ts";
@@ -130,4 +131,47 @@ Deno.test("GenerationKeeper.open() takes a file of another state, a damaged one 
   const unwritable = await bench.keeper({ file: join(bench.file, "below-a-file", "x.json") });
   await bench.act(REVOKED);
   await unwritable.close();
+});
+
+Deno.test("GenerationKeeper notes what is raised in the very moment in which another writing ends", async () => {
+  await using bench = await Bench.open();
+  const blocked = join(bench.file, "..");
+  let raise: ((generation: number) => void) | undefined;
+  const store = {
+    transaction: bench.store.transaction.bind(bench.store),
+    onGeneration(listener: (generation: number) => void) {
+      raise = listener;
+      return () => {};
+    },
+  };
+  const keeper = await GenerationKeeper.open({
+    store,
+    places: { file: bench.file, folders: [] },
+    acceptRestored: false,
+    clock: () => NOW,
+  });
+  await Deno.remove(blocked, { recursive: true });
+  await Deno.writeTextFile(blocked, "a file where a folder should be");
+  configureSync({
+    reset: true,
+    // The warning is the last that a writing does.
+    sinks: {
+      moment: () =>
+        queueMicrotask(() => {
+          Deno.removeSync(blocked);
+          raise?.(2);
+        }),
+    },
+    loggers: [
+      { category: ["palyra"], sinks: ["moment"], lowestLevel: "warning" },
+      { category: ["logtape", "meta"], lowestLevel: "error" },
+    ],
+  });
+  try {
+    raise?.(1);
+    await keeper.close();
+  } finally {
+    resetSync();
+  }
+  assert.equal(await bench.noted(), 2);
 });

@@ -51,7 +51,8 @@ export class NodeRpcFace {
     peer: KnownPeer,
   ): Promise<RotateDeviceCertificateResponse> {
     ownDevice(request.deviceId?.ulid, peer);
-    const certificate = await this.#options.certificates.rotate(peer.device, request.csrDer);
+    const { device, certificate: shown } = peer;
+    const certificate = await this.#options.certificates.rotate(device, request.csrDer, shown.fingerprint);
     return {
       v: 1,
       rotated: true,

@@ -56,6 +56,8 @@ export class NodeRuntimeState implements DispatchPolicy {
   readonly #clock: Clock;
   readonly #nodes = new Map<DeviceId, RegisteredNodeRecord>();
   readonly #connected = new Map<DeviceId, ConnectedNode>();
+  /** From where each node was last connected, since the daemon started. */
+  readonly #addresses = new Map<DeviceId, string>();
   /** Each is prepared once for a registration, when it is first needed. */
   readonly #schemas = new WeakMap<DeclaredCapability, CapabilitySchemas>();
   readonly #notices = new PendingNotices();
@@ -126,6 +128,11 @@ export class NodeRuntimeState implements DispatchPolicy {
     return this.#connected.get(deviceId);
   }
 
+  /** From where the node's latest session came, `host:port`; undefined when it had none since the daemon started. */
+  lastAddress(deviceId: DeviceId): string | undefined {
+    return this.#addresses.get(deviceId);
+  }
+
   /** How many nodes are connected over one transport. */
   connectedBy(transport: TransportName): number {
     let count = 0;
@@ -161,8 +168,14 @@ export class NodeRuntimeState implements DispatchPolicy {
       const event = await tx.events.append(deviceId, { name: "session.opened", payload }, lastSeenAt);
       return { stored, event, changes };
     });
+    // At once, before what a later transaction has made of the device: a denial must not be undone by an older record.
+    if (changes?.device !== undefined) this.#devices.putDevice(changes.device);
     this.#keep(stored);
-    return { epoch: stored.node.epoch, eventSequence: event.sequence, changes };
+    return {
+      epoch: stored.node.epoch,
+      eventSequence: event.sequence,
+      changes: changes && { ...changes, device: undefined },
+    };
   }
 
   /** Cuts and refuses whoever still comes with a certificate that the session has ended. */
@@ -173,6 +186,7 @@ export class NodeRuntimeState implements DispatchPolicy {
   /** The node has its Welcome. */
   connect(deviceId: DeviceId, session: DaemonSession, epoch: number, close: ConnectedNode["close"]): void {
     const now = this.#clock();
+    this.#addresses.set(deviceId, session.remoteAddress);
     this.#connected.set(deviceId, { session, epoch, connectedAt: now, lastHeardAt: now, draining: false, close });
   }
 
@@ -206,6 +220,7 @@ export class NodeRuntimeState implements DispatchPolicy {
   /** The device was deleted. */
   remove(deviceId: DeviceId): void {
     this.#nodes.delete(deviceId);
+    this.#addresses.delete(deviceId);
     this.#notices.forget(deviceId);
   }
 

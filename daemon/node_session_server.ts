@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { CERTIFICATE_BACKDATE_MS } from "../identity/certificate_authority.ts";
 import { type DeviceId, newUlid, parseDeviceId } from "../identity/device_id.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
@@ -86,6 +87,20 @@ export class NodeSessionServer {
     return conversations.map(({ closed }) => closed);
   }
 
+  /**
+   * Ends the sessions whose certificate is over: none outlives for long what let it in. A node opens another one in time by
+   * its own clock, which may differ from the daemon's as much as it may for a new certificate.
+   */
+  closeExpired(): void {
+    const { devices, clock } = this.#options;
+    for (const [conversation, deviceId] of [...this.#conversations]) {
+      const { fingerprint } = conversation;
+      const certificate = devices.certificatesOf(deviceId).find((each) => each.fingerprint === fingerprint);
+      if (certificate !== undefined && clock() < certificate.expiresAt + CERTIFICATE_BACKDATE_MS) continue;
+      conversation.close("certificate_expired", "The certificate with which this session was opened has expired.");
+    }
+  }
+
   /** Asks a device to renew its certificate now, for a reason that its log tells; false when it is not connected. */
   askForRenewal(deviceId: DeviceId, reason: string): boolean {
     const asked = [...this.#conversations].filter(([conversation, owner]) =>
@@ -107,6 +122,11 @@ export class NodeSessionServer {
   /** Whether a device has said, since the daemon started, that it trusts a CA. */
   trusts(deviceId: DeviceId, authority: Fingerprint): boolean {
     return this.#trusted.has(deviceId, authority);
+  }
+
+  /** Forgets what a device that was removed has said. */
+  forgetDevice(deviceId: DeviceId): void {
+    this.#trusted.forget(deviceId);
   }
 
   /** Takes no more sessions, tells every node that the daemon stops, and ends theirs. */

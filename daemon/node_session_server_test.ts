@@ -32,6 +32,18 @@ Deno.test("NodeSessionServer lets a newer session take over at once and ignores 
   assert.ok(bench.runtime.connection(bench.deviceId) !== undefined, "its end takes nobody else out of the presence");
 });
 
+Deno.test("NodeSessionServer.closeExpired() ends a session once its certificate is over by more than clocks may differ", async () => {
+  await using bench = await NodeSessionBench.open();
+  const session = await bench.welcomed();
+  bench.aheadMs = 3_600_000 + 4 * 60_000;
+  bench.server.closeExpired();
+  assert.equal(session.code, undefined);
+  bench.aheadMs = 3_600_000 + 5 * 60_000;
+  bench.server.closeExpired();
+  assert.equal(session.code, "certificate_expired");
+  assert.equal(bench.runtime.connection(bench.deviceId), undefined);
+});
+
 Deno.test("NodeSessionServer runs no more of a capability at once than the node declares", async () => {
   await using bench = await NodeSessionBench.open();
   const session = bench.accept();

@@ -1,3 +1,4 @@
+import type { DeviceId } from "../identity/device_id.ts";
 import type { DeviceRecord } from "./store/device_record.ts";
 
 /**
@@ -6,4 +7,9 @@ import type { DeviceRecord } from "./store/device_record.ts";
  */
 export function operatorName({ deviceName, deviceId }: DeviceRecord): string {
   return deviceName === "" ? deviceId : `${deviceName} (${deviceId})`;
+}
+
+/** Whether {@linkcode operatorName} called the operator with this id so, whatever it was named at that time. */
+export function isNameOf(name: string, deviceId: DeviceId): boolean {
+  return name === deviceId || name.endsWith(` (${deviceId})`);
 }

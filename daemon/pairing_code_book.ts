@@ -1,8 +1,9 @@
 import type { ClientKind } from "../identity/client_kind.ts";
-import type { CanonicalUlid } from "../identity/device_id.ts";
+import type { CanonicalUlid, DeviceId } from "../identity/device_id.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
 import { strangerActor } from "./audit/audit_act.ts";
+import { isNameOf } from "./operator_name.ts";
 import type { PairingCodeRecord } from "./store/pairing_record.ts";
 import type { StoreTransaction } from "./store/store.ts";
 
@@ -144,4 +145,14 @@ export async function sweepCodes(tx: StoreTransaction, now: UnixMs): Promise<Pai
   const over = codes.filter((code) => code.expiresAt <= now);
   await Promise.all(over.map((code) => tx.pairing.endCode(code.codeId, "expired")));
   return codes.filter((code) => code.expiresAt > now);
+}
+
+/**
+ * Ends the live codes that a device has made as an operator, for it is let in no more: by a code that approves in advance
+ * it could let itself in again. Returns how many there were.
+ */
+export async function endCodesOf(tx: StoreTransaction, operator: DeviceId): Promise<number> {
+  const codes = (await tx.pairing.listLiveCodes()).filter(({ issuedBy }) => isNameOf(issuedBy, operator));
+  await Promise.all(codes.map((code) => tx.pairing.endCode(code.codeId, "expired")));
+  return codes.length;
 }

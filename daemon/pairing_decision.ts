@@ -79,12 +79,15 @@ export function deviceOf(
   now: UnixMs,
 ): DeviceRecord {
   const known = takesOver(request, existing) ? undefined : existing;
-  const earlier = known?.clientKind === request.clientKind ? known : undefined;
+  const isOfSameKind = known?.clientKind === request.clientKind;
   const { grantedCapabilities, deniedCapabilities } = grantAtPairing({
     requested: request.requestedCapabilities,
-    earlier,
+    // To pair as another kind in between is no way to get rid of a denial.
+    earlier: known === undefined || isOfSameKind
+      ? known
+      : { grantedCapabilities: [], deniedCapabilities: known.deniedCapabilities },
     only,
-    inAdvance,
+    inAdvance: inAdvance && isOfSameKind,
   });
   return {
     deviceId: request.deviceId,

@@ -35,6 +35,7 @@ import { NodeRuntimeState } from "./node_runtime_state.ts";
 import { NodeSessionServer } from "./node_session_server.ts";
 import { OperatorRenewal } from "./operator_renewal.ts";
 import { OperationsListener } from "./operations_listener.ts";
+import { PeriodicCheck } from "./periodic_check.ts";
 import { PairingDesk } from "./pairing_desk.ts";
 import { eventsOfPeers } from "./peer_events.ts";
 import { RevocationCut } from "./revocation_cut.ts";
@@ -48,7 +49,7 @@ const DAY_MS: number = 24 * 3_600_000;
 /** How often the daemon sees to its own certificates, and how long they live; for tests, which cannot wait. */
 export interface DaemonTiming {
   readonly serverCertificate?: ServerCertificateTiming;
-  /** How often it looks whether a CA can be retired, in milliseconds; every minute by default. */
+  /** How often it looks whether a CA can be retired, and for expired sessions, in milliseconds; every minute by default. */
   readonly checkEveryMs?: number;
 }
 
@@ -196,6 +197,7 @@ async function startParts(config: DaemonConfig, timing: DaemonTiming, endings: E
       allowed: config.enrolment.recovery,
       serverCertificateFingerprint: () => certificate.current.fingerprint,
       sessionAddress: (deviceId) => runtime.connection(deviceId)?.session.remoteAddress,
+      lastSessionAddress: (deviceId) => runtime.lastAddress(deviceId),
     }),
     trustBundlePem,
     succession: () => identity.succession,
@@ -294,6 +296,8 @@ async function startParts(config: DaemonConfig, timing: DaemonTiming, endings: E
   }
 
   const keptMs = config.retentionDays * DAY_MS;
+  const expiry = new PeriodicCheck(() => Promise.resolve(sessions.closeExpired()), timing.checkEveryMs);
+  endings.push(() => expiry.stop());
   const retention = HistoryRetention.start({ store, devices, clock, keptMs });
   endings.push(() => retention.stop());
   const operatorRenewal = await OperatorRenewal.start(() => state.renewOperator());

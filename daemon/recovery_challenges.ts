@@ -8,7 +8,7 @@ import { sourceOf } from "../identity/source_address.ts";
 import { SourceRateLimit } from "../identity/source_rate_limit.ts";
 import { type Clock, type UnixMs, unixMs } from "../identity/unix_ms.ts";
 
-/** Challenges that may wait at once. */
+/** Challenges that may wait at once; one more ends the oldest. */
 export const MAX_RECOVERY_CHALLENGES = 256;
 
 /** Challenges that one source (an IPv4 address, an IPv6 /64) may have waiting; its next one ends its oldest. */
@@ -50,7 +50,9 @@ export class RecoveryChallenges {
 
   /**
    * Makes one for a device that claims to be `deviceId`, whether or not there is such a device: who asks is not known yet.
-   * Throws `rate_limited` when its source has asked too often in the last minute, or too many others wait.
+   * Throws `rate_limited` when its source has asked too often in the last minute. Where too many wait, the oldest goes: a
+   * device answers within moments, so who has many addresses would have to fill the whole table between the two, while
+   * turning others away would take no more than to fill it once a minute.
    */
   make(deviceId: DeviceId, address: string, observed: ObservedCertificates): RecoveryChallenge {
     const source = sourceOf(address);
@@ -67,9 +69,8 @@ export class RecoveryChallenges {
     if (oldest !== undefined && own.length >= MAX_RECOVERY_CHALLENGES_PER_SOURCE) {
       this.#waiting.delete(oldest.recoveryId);
     }
-    if (this.#waiting.size >= MAX_RECOVERY_CHALLENGES) {
-      throw new PalyraError("rate_limited", "Too many devices are recovering at this moment; try again in a minute.");
-    }
+    const [first] = this.#waiting.keys();
+    if (first !== undefined && this.#waiting.size >= MAX_RECOVERY_CHALLENGES) this.#waiting.delete(first);
     const challenge = {
       ...observed,
       recoveryId: newUlid(),

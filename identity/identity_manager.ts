@@ -148,8 +148,9 @@ export class IdentityManager {
 
   /**
    * Opens a pairing session for a live code. A source that has {@linkcode MAX_PAIRING_SESSIONS_PER_SOURCE} open loses its
-   * oldest, and nobody else loses any. Throws `too_many_pairing_sessions` when 256 are open, and `invalid_argument` when
-   * the code is for another client kind. Whether the code itself is live is the caller's to know.
+   * oldest, and nobody else loses any, but that a session of a QR code, which only who holds its token can begin, takes
+   * the place of one of a PIN. Throws `too_many_pairing_sessions` when 256 are open, and `invalid_argument` when the code
+   * is for another client kind. Whether the code itself is live is the caller's to know.
    */
   beginPairing(begin: BeginPairing): PairingSession {
     if (begin.clientKind !== begin.code.clientKind) {
@@ -161,7 +162,7 @@ export class IdentityManager {
     }
     this.#prune();
     const source = sourceOf(begin.address);
-    this.#makeRoom(source);
+    this.#makeRoom(source, begin.code.method);
     if (this.#sessions.size >= MAX_PAIRING_SESSIONS) {
       throw new PalyraError(
         "too_many_pairing_sessions",
@@ -217,12 +218,14 @@ export class IdentityManager {
     return this.ca.issueServerCertificate(order);
   }
 
-  #makeRoom(source: string): void {
-    const own = [...this.#sessions.values()].filter((open) => open.source === source);
-    const [oldest] = own;
-    if (oldest !== undefined && own.length >= MAX_PAIRING_SESSIONS_PER_SOURCE) {
-      this.#sessions.delete(oldest.session.sessionId);
-    }
+  #makeRoom(source: string, method: PairingMethod): void {
+    const all = [...this.#sessions.values()];
+    const own = all.filter((open) => open.source === source);
+    const oldestPin = (open: typeof all) => open.find(({ session }) => session.method === "pin");
+    let ended: typeof all[number] | undefined;
+    if (own.length >= MAX_PAIRING_SESSIONS_PER_SOURCE) ended = oldestPin(own) ?? own[0];
+    else if (method === "qr" && all.length >= MAX_PAIRING_SESSIONS) ended = oldestPin(all);
+    if (ended !== undefined) this.#sessions.delete(ended.session.sessionId);
   }
 
   #prune(): void {

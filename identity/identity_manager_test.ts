@@ -195,6 +195,23 @@ Deno.test("IdentityManager.beginPairing() ends the oldest session of a source th
   });
 });
 
+Deno.test("IdentityManager.beginPairing() lets who holds a QR token in, however many sessions of PINs are open", async () => {
+  await withManager(() => NOW, (manager) => {
+    const { codeId, key } = mintQrCode();
+    const byQr = { ...pinStart(manager), code: { codeId, method: "qr", key, clientKind: "node" } } as const;
+    for (let at = 0; at < MAX_PAIRING_SESSIONS; at++) manager.beginPairing(pinStart(manager, `198.51.100.${at}`));
+    const session = manager.beginPairing(byQr);
+    assert.equal(manager.openSessions, MAX_PAIRING_SESSIONS);
+    // Nor do sessions of PINs that are begun behind the same address end it.
+    for (let at = 0; at < MAX_PAIRING_SESSIONS_PER_SOURCE - 1; at++) {
+      manager.takeSession(manager.beginPairing({ ...byQr, address: "192.0.2.9" }).sessionId);
+      manager.beginPairing(pinStart(manager));
+    }
+    manager.beginPairing(pinStart(manager));
+    assert.equal(manager.takeSession(session.sessionId), session);
+  });
+});
+
 Deno.test("IdentityManager.countStart() refuses a source that starts too often, and no other", async () => {
   let now = NOW;
   await withManager(() => now, (manager) => {

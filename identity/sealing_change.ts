@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { removeTemporaries, writeFileAtomically } from "./atomic_file.ts";
+import { giveToFolderOwner } from "./folder_owner.ts";
 import { PalyraError } from "./palyra_error.ts";
 import { isSealed, openSealedSecret, sealedKeyId, sealSecret, wrongSealingKey } from "./sealed_secret.ts";
 import type { SealingKey } from "./sealing_key.ts";
@@ -58,13 +59,17 @@ export async function sealSecrets(key: SealingKey, options: SealingChangeOptions
   const mustBeSealed = marker?.state === "sealed" || (marker === undefined && found.some((secret) => secret.isSealed));
   if (mustBeSealed) requireNonePlain(folder, plain);
   await openAll(folder, found, [key]);
-  if (marker?.state === "sealed") return { secrets: found.length, changed: 0 };
+  if (marker?.state === "sealed") {
+    await giveAll(folder, found);
+    return { secrets: found.length, changed: 0 };
+  }
   await removeTemporaries(folder);
   await mark("sealing", key, options);
   await eachInTurn(plain, async ({ name, content }) => {
     await write(name, await sealSecret(key, name, content), options);
   });
   await mark("sealed", key, options);
+  await giveAll(folder, found);
   return { secrets: found.length, changed: plain.length };
 }
 
@@ -91,7 +96,10 @@ export async function resealSecrets(
   const found = await findSecrets(folder);
   requireNonePlain(folder, found.filter((secret) => !secret.isSealed));
   const opened = await openAll(folder, found, isDone ? [nextKey] : goesOn ? [key, nextKey] : [key]);
-  if (isDone) return { secrets: found.length, changed: 0 };
+  if (isDone) {
+    await giveAll(folder, found);
+    return { secrets: found.length, changed: 0 };
+  }
   await removeTemporaries(folder);
   if (!goesOn) await mark("rekeying", key, options, nextKey.id);
   const left = opened.filter(({ keyId }) => keyId === key.id);
@@ -99,6 +107,7 @@ export async function resealSecrets(
     await write(name, await sealSecret(nextKey, name, secret), options);
   });
   await mark("sealed", nextKey, options);
+  await giveAll(folder, found);
   return { secrets: found.length, changed: left.length };
 }
 
@@ -119,6 +128,7 @@ export async function unsealSecrets(key: SealingKey, options: SealingChangeOptio
   await eachInTurn(opened, async ({ name, secret }) => {
     await write(name, secret, options);
   });
+  await giveAll(folder, found);
   options.onWrite?.(SEALING_MARKER);
   await removeMarker(folder);
   return { secrets: found.length, changed: opened.length };
@@ -189,6 +199,11 @@ async function mark(
 async function write(name: string, content: Uint8Array, { folder, onWrite }: SealingChangeOptions): Promise<void> {
   onWrite?.(name);
   await writeFileAtomically(join(folder, name), content);
+}
+
+/** Who has to be root to read the key is, and the service need not be. */
+async function giveAll(folder: string, found: readonly FoundSecret[]): Promise<void> {
+  await giveToFolderOwner(folder, [...found.map(({ name }) => name), SEALING_MARKER]);
 }
 
 async function eachInTurn<Item>(items: readonly Item[], act: (item: Item) => Promise<void>): Promise<void> {

@@ -58,15 +58,20 @@ export class SealingKey {
 
 /**
  * The bytes of a sealing key from what a file or a variable holds: 64 hex digits, base64 or base64url (with or without
- * padding; white space around is passed over), or the 32 bytes themselves. Undefined for anything else.
+ * padding; white space around is passed over), or the 32 bytes themselves. Undefined for anything else: also for 32
+ * characters of text, as a password or half a key in hex is, because random bytes are never all printable.
  */
 export function parseSealingKey(content: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
-  if (content.length === SEALING_KEY_BYTES) return new Uint8Array(content);
+  if (content.length === SEALING_KEY_BYTES) return isText(content) ? undefined : new Uint8Array(content);
   const text = new TextDecoder().decode(content).trim();
   if (/^[0-9a-f]{64}$/i.test(text)) return Uint8Array.fromHex(text);
   if (!/^[A-Za-z0-9+/_-]{43}=?$/.test(text)) return undefined;
   const standard = text.replaceAll("-", "+").replaceAll("_", "/").replace(/=$/, "");
   return Uint8Array.fromBase64(`${standard}=`);
+}
+
+function isText(content: Uint8Array): boolean {
+  return content.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x0d);
 }
 
 /** Where a program gets its sealing key when it needs it; undefined when it was given none. */

@@ -21,6 +21,9 @@ Deno.test("parseSealingKey() takes nothing else", () => {
   const wrong = ["", "secret", BYTES.toHex().slice(2), `${BYTES.toHex()}00`, BYTES.toBase64().slice(4), "=".repeat(44)];
   for (const text of wrong) assert.equal(parseSealingKey(utf8(text)), undefined, text);
   assert.equal(parseSealingKey(new Uint8Array(33)), undefined);
+  const halfAKey = BYTES.subarray(16).toHex();
+  assert.equal(parseSealingKey(utf8(halfAKey)), undefined, "32 characters are not 32 random bytes");
+  assert.equal(parseSealingKey(utf8("correct horse battery staple 31\n")), undefined);
 });
 
 Deno.test("SealingKey has an id that is its own and the same every time, and prints nothing else", async () => {

@@ -73,11 +73,7 @@ export class SecretSealing {
     const path = join(this.#folder, name);
     if (isSealed(content)) {
       if (this.#key !== undefined) return await openSealedSecret(this.#key, name, content, path);
-      throw new PalyraError(
-        "sealing_key_missing",
-        `${path} is sealed, and no sealing key was given. ${GIVE_THE_KEY}; ${SEALING_MARKER} is missing as well: restore ` +
-          "it from a backup.",
-      );
+      throw sealedWithoutMarker(path);
     }
     if (this.#key === undefined) return content;
     throw new PalyraError(
@@ -111,6 +107,15 @@ export function sealingKeyMissing(folder: string, keyId: string): PalyraError {
   return new PalyraError(
     "sealing_key_missing",
     `The secrets in ${folder} are sealed with the key ${keyId}, and no key was given. ${GIVE_THE_KEY}.`,
+  );
+}
+
+/** What there is to say of a sealed file in a folder without a marker, to who has no key. */
+export function sealedWithoutMarker(path: string): PalyraError {
+  return new PalyraError(
+    "sealing_key_missing",
+    `${path} is sealed, and no sealing key was given. ${GIVE_THE_KEY}; ${SEALING_MARKER} is missing as well: restore it ` +
+      "from a backup.",
   );
 }
 

@@ -72,8 +72,13 @@ Deno.test("no plain file is taken in a sealed folder, with or without its marker
 
     await Deno.remove(join(folder, SEALING_MARKER));
     await assert.rejects(SecretStore.open(folder, given(key)), failsWith("secret_not_sealed", /secrets seal/));
-    const keyless = await SecretStore.open(folder, given());
-    await assert.rejects(keyless.read("audit-key"), failsWith("sealing_key_missing", /sealing\.json is missing/));
+    await Deno.remove(join(folder, "planted"));
+    // Nothing could be read, but something written, in plain.
+    await assert.rejects(
+      SecretStore.open(folder, given()),
+      failsWith("sealing_key_missing", /sealing\.json is missing/),
+    );
+    await assert.rejects(new SecretView(folder, given()).read("audit-key"), failsWith("sealing_key_missing"));
   });
 });
 

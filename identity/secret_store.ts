@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { removeStaleTemporaries, syncFolder, writeFileAtomically } from "./atomic_file.ts";
 import { PalyraError } from "./palyra_error.ts";
 import { processSealingKey } from "./process_sealing_key.ts";
-import { SecretSealing } from "./secret_sealing.ts";
+import { isSealed } from "./sealed_secret.ts";
+import { sealedWithoutMarker, SecretSealing } from "./secret_sealing.ts";
 import type { SealingKeySource } from "./sealing_key.ts";
 import { SEALING_MARKER } from "./sealing_marker.ts";
 import { stateError } from "./state_error.ts";
@@ -14,6 +15,8 @@ const NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
 const MAX_SECRET_BYTES = 1024 * 1024;
 /** With room for what sealing adds. */
 const MAX_FILE_BYTES: number = MAX_SECRET_BYTES + 1024;
+/** Enough to tell what is sealed. */
+const BEGINNING_BYTES = 16;
 
 /**
  * Private keys and other secrets, one file each, in a folder that only the owner can enter. Writes are atomic and on
@@ -50,7 +53,12 @@ export class SecretStore {
       }
       throw stateError(error, folder);
     }
-    return new SecretStore(folder, await SecretSealing.of(folder, keys, (await secretNames(folder)).length > 0));
+    const names = await secretNames(folder);
+    const sealing = await SecretSealing.of(folder, keys, names.length > 0);
+    // A marker that was removed must not make a folder plain again for a program that was given no key.
+    const left = sealing.keyId === undefined ? await firstSealed(folder, names) : undefined;
+    if (left !== undefined) throw sealedWithoutMarker(left);
+    return new SecretStore(folder, sealing);
   }
 
   /** The id of the key that the secrets are sealed with; undefined where they lie in plain. */
@@ -137,6 +145,21 @@ export async function secretNames(folder: string): Promise<string[]> {
   } catch (error) {
     throw stateError(error, folder);
   }
+}
+
+/** The path of a sealed file among the secrets; what cannot be read is passed over, and told when it is asked for. */
+async function firstSealed(folder: string, names: readonly string[]): Promise<string | undefined> {
+  const beginnings = await Promise.all(names.map(async (name) => {
+    const beginning = new Uint8Array(BEGINNING_BYTES);
+    try {
+      using file = await Deno.open(join(folder, name));
+      await file.read(beginning);
+    } catch {
+      return undefined;
+    }
+    return isSealed(beginning) ? join(folder, name) : undefined;
+  }));
+  return beginnings.find((path) => path !== undefined);
 }
 
 function notAFolder(folder: string, cause?: unknown): PalyraError {

@@ -25,7 +25,7 @@ export class SourceRateLimit {
   /** Counts one start of `source`; false, and not counted, when it has used its share. */
   tryStart(source: string): boolean {
     const now = this.#clock();
-    const recent = (this.#starts.get(source) ?? []).filter((at) => now - at < this.#bounds.windowMs);
+    const recent = this.#recent(source, now);
     if (recent.length >= this.#bounds.starts) return false;
     this.#starts.delete(source);
     this.#starts.set(source, [...recent, now]);
@@ -35,9 +35,12 @@ export class SourceRateLimit {
 
   /** Whether `source` has used its share; nothing is counted. */
   isSpent(source: string): boolean {
-    const now = this.#clock();
-    const recent = (this.#starts.get(source) ?? []).filter((at) => now - at < this.#bounds.windowMs);
-    return recent.length >= this.#bounds.starts;
+    return this.#recent(source, this.#clock()).length >= this.#bounds.starts;
+  }
+
+  /** What lies in the future is from before the clock was put back, and must not keep anybody out until then. */
+  #recent(source: string, now: UnixMs): UnixMs[] {
+    return (this.#starts.get(source) ?? []).filter((at) => at <= now && now - at < this.#bounds.windowMs);
   }
 
   #forgetOldest(): void {

@@ -37,3 +37,13 @@ Deno.test("SourceRateLimit.tryStart() forgets the source that was quiet the long
   assert.ok(!limit.tryStart("b"));
   assert.ok(limit.tryStart("a"));
 });
+
+Deno.test("SourceRateLimit keeps nobody out until a time that a wrong clock has shown", () => {
+  let now = unixMs(10_000_000);
+  const limit = new SourceRateLimit({ starts: 1, windowMs: 1_000, sources: 10 }, () => now);
+  assert.ok(limit.tryStart("a"));
+  now = unixMs(1_000_000);
+  assert.ok(!limit.isSpent("a"));
+  assert.ok(limit.tryStart("a"));
+  assert.ok(!limit.tryStart("a"));
+});

@@ -49,6 +49,8 @@ export class CertificateRenewal implements TrustHolder {
   #credentials: NodeCredentials;
   #dialled: NodeCredentials;
   #connected = false;
+  /** Got by a recovery, and no session has stood since. */
+  #recovered: NodeCredentials | undefined;
   #obtainedAt: UnixMs | undefined;
   /** Issued, but the disk would not take it; asking for another one would use up the daemon's patience. */
   #unstored: ClientKeyPair | undefined;
@@ -121,17 +123,20 @@ export class CertificateRenewal implements TrustHolder {
   }
 
   /**
-   * Gets another certificate by the device key, for the next dial: what {@linkcode recoverDevice} rejects with, or with why
-   * it could not be stored.
+   * Gets another certificate by the device key, for the next dial. Rejects with what {@linkcode recoverDevice} rejects with,
+   * with why it could not be stored, or with `occasion` when the certificate of the last recovery was never let in either.
    */
   recover(occasion: PalyraError, signal: AbortSignal): Promise<void> {
     const { state, record } = this.#options;
     return this.#oneAtATime(async () => {
       const before = this.#credentials;
+      // A connection that breaks after its handshake looks like this, too; certificate after certificate mends no network.
+      if (occasion.code === "certificate_untrusted" && this.#recovered === before) throw occasion;
       const tlsKey = await state.ensureRecoveryKey(before);
       const order = { record, credentials: before, tlsKey, occasion, clock: this.#clock };
       const { certificatePem, trustedCaPem } = await recoverDevice(order, signal);
       this.#credentials = await state.replaceCredentials(before, { tlsKey, certificatePem }, trustedCaPem);
+      this.#recovered = this.#credentials;
       this.#obtainedAt = this.#clock();
       this.#unstored = undefined;
       this.#failure = undefined;
@@ -149,6 +154,7 @@ export class CertificateRenewal implements TrustHolder {
   connectionChanged(connected: boolean): void {
     if (connected === this.#connected) return;
     this.#connected = connected;
+    if (connected) this.#recovered = undefined;
     this.#wake?.();
   }
 

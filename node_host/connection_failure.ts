@@ -53,6 +53,11 @@ export function explainFailedRecovery(failure: PalyraError, recovery: PalyraErro
   });
 }
 
+/** Whether a failure stands only because nothing answered where a recovery was tried. */
+export function isUnansweredRecovery({ cause }: PalyraError): boolean {
+  return cause instanceof PalyraError && cause.code === "daemon_unreachable";
+}
+
 /** What a failed try or a session's end means on this machine, with the cure that its owner has. */
 export function explainConnectionFailure(
   failure: PalyraError,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { ReasonCode } from "../identity/reason_code.ts";
+import { MAX_UNANSWERED_RECOVERIES } from "./connection_supervisor.ts";
 import type { DialAnswer } from "./testing/scripted_dialer.ts";
 import { supervise } from "./testing/supervision.ts";
 
@@ -98,9 +99,17 @@ Deno.test("ConnectionSupervisor ends with the daemon's final word about a recove
 });
 
 Deno.test("ConnectionSupervisor ends with what is final when no recovery can be had, and goes on when one may be later", async () => {
-  const unreachable = recoveries(failure("daemon_unreachable"));
-  const fixture = supervise([[failure("device_unknown")]], { recover: unreachable.recover });
+  const times = <Value>(value: Value) => Array<Value>(MAX_UNANSWERED_RECOVERIES).fill(value);
+  const unknown = times(failure("device_unknown"));
+  const unreachable = recoveries(...times(failure("daemon_unreachable")));
+  const fixture = supervise([[...unknown]], { recover: unreachable.recover });
   await assert.rejects(fixture.running, isCode("device_unknown"));
+  assert.equal(unreachable.occasions.length, MAX_UNANSWERED_RECOVERIES);
+  const starting = recoveries(...times(failure("daemon_unreachable")).slice(1));
+  const early = supervise([[...unknown, welcoming]], { recover: starting.recover });
+  await early.until("connected");
+  early.stop.abort();
+  await early.running;
   const later = recoveries(failure("rate_limited"));
   const patient = supervise([[failure("device_unknown"), failure("device_unknown"), welcoming]], {
     recover: later.recover,

@@ -10,6 +10,7 @@ import {
   explainConnectionFailure,
   explainFailedRecovery,
   isFinalRefusal,
+  isUnansweredRecovery,
 } from "./connection_failure.ts";
 import type { ConnectionState, ConnectionStatus } from "./connection_status.ts";
 import type { DialTarget } from "./dial_targets.ts";
@@ -24,6 +25,12 @@ const logger = getLogger(["palyra", "node_host", "connection"]);
 
 /** A clock further off than this is worth a warning, in milliseconds: certificates begin five minutes early. */
 const CLOCK_TOLERANCE_MS = 120_000;
+
+/**
+ * Recoveries in a row that may find nobody before a refusal is final which only a recovery could undo. A daemon that starts
+ * again has its doors open one after the other, and an operator who has no door for recoveries has none later either.
+ */
+export const MAX_UNANSWERED_RECOVERIES = 8;
 
 /** What {@linkcode ConnectionSupervisor} needs. */
 export interface ConnectionSupervisorOptions {
@@ -99,6 +106,7 @@ export class ConnectionSupervisor {
     let position = 0;
     let successor: DialledSession | undefined;
     let recoverable: PalyraError | undefined;
+    let unanswered = 0;
     try {
       while (!signal.aborted) {
         const target = targets[position % targets.length];
@@ -124,7 +132,9 @@ export class ConnectionSupervisor {
           : await this.#recover(target, recoverable, signal);
         recoverable = undefined;
         if (signal.aborted) return;
-        if (left !== undefined && isFinalRefusal(left.code)) throw this.#giveUp(target, left);
+        unanswered = left !== undefined && isUnansweredRecovery(left) ? unanswered + 1 : 0;
+        const maySettle = unanswered > 0 && unanswered < MAX_UNANSWERED_RECOVERIES;
+        if (left !== undefined && isFinalRefusal(left.code) && !maySettle) throw this.#giveUp(target, left);
         // After a recovery there is a pause, too: should its certificate be refused, the daemon is asked no faster for it.
         // deno-lint-ignore no-await-in-loop -- one session after the other
         await this.#pause(target, left, signal);

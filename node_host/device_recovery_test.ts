@@ -183,6 +183,25 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "CertificateRenewal.recover() gets no certificate after the other for a connection that breaks with each of them",
+  CHANNEL_LEFTOVERS,
+  async () => {
+    await using node = await Node.paired();
+    await using server = await RecoveryServer.start(node.publicKey, node.ca);
+    const renewal = await node.renewal([server.endpoint]);
+    const broken = new PalyraError("certificate_untrusted", "The daemon closed the connection.");
+    await renewal.recover(broken, never);
+    await assert.rejects(renewal.recover(broken, never), (thrown) => thrown === broken);
+    assert.equal(server.begins, 1);
+    await renewal.recover(new PalyraError("certificate_superseded", "There is a later one."), never);
+    renewal.connectionChanged(true);
+    renewal.connectionChanged(false);
+    await renewal.recover(broken, never);
+    assert.equal(server.completions.length, 3);
+  },
+);
+
 Deno.test("recoverDevice() asks the next endpoint when one is not the daemon", CHANNEL_LEFTOVERS, async () => {
   await using node = await Node.paired();
   await using stranger = await RecoveryServer.start(node.publicKey);

@@ -219,6 +219,27 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "a copied certificate shows: the alarm is raised when the device finds itself replaced, although the copy is gone",
+  CHANNEL_LEFTOVERS,
+  async () => {
+    await using daemon = await InProcessDaemon.start();
+    await using node = await RestartedNode.enrol(daemon, DAY_MS);
+    await daemon.restart();
+    await using clone = await node.copy();
+    await using nodeRpc = await MovedRelay.listen(parseEndpoint(daemon.nodeRpc), "127.0.0.2");
+    await clone.start({ transport: "grpc", nodeRpc: nodeRpc.endpoint });
+    const { epoch = 0 } = await within(PATIENCE_MS, "the copy's session", clone.connected());
+    assert.equal((await daemon.operator.rotateDevice({ deviceId: node.deviceId })).asked, true);
+    await within(PATIENCE_MS, "the copy's renewal", clone.status((each) => (each.epoch ?? 0) > epoch));
+    await clone.stop();
+    await node.start({ transport: "grpc" });
+    await within(PATIENCE_MS, "the real one's recovery", node.connected());
+    const { recoveryAlarm } = await deviceOf(daemon, node);
+    assert.match(recoveryAlarm, /from 127\.0\.0\.1 although .* connected from 127\.0\.0\.2 before/);
+  },
+);
+
 /** A device that proves its key one message at a time. */
 class RecoveringDevice {
   private constructor(readonly device: PairingDevice, readonly csrDer: Uint8Array) {}

@@ -96,6 +96,7 @@ Deno.test("no private key, code or PIN crosses the wire in a pairing, recorded i
       issuer: new CertificateIssuer(parts),
       allowed: true,
       sessionAddress: () => undefined,
+      lastSessionAddress: () => undefined,
     }),
     trustBundlePem: () => identity.trustBundlePem,
     succession: () => identity.succession,

@@ -4,7 +4,7 @@ import { type DeviceId, newDeviceId } from "../../identity/device_id.ts";
 import { type Fingerprint, fingerprintOf } from "../../identity/fingerprint.ts";
 import type { ReasonCode } from "../../identity/reason_code.ts";
 import { RevocationIndex } from "../../identity/revocation_index.ts";
-import { systemClock, unixMs } from "../../identity/unix_ms.ts";
+import { systemClock, type UnixMs, unixMs } from "../../identity/unix_ms.ts";
 import { DeviceCapability, Hello, NodeEventRequest, type NodeEventResponse } from "../../proto/gen/node.ts";
 import type { DaemonSession, PeerCertificate, SessionEnd } from "../../transport/session.ts";
 import { checkOrder } from "../capability_order.ts";
@@ -75,6 +75,8 @@ export class NodeSessionBench implements AsyncDisposable {
   readonly deviceId: DeviceId = newDeviceId();
   readonly peer: PeerCertificate = { fingerprint: fingerprintOf(new Uint8Array([1])), der: new Uint8Array([1]) };
   trustBundlePem = "";
+  /** How far the clock of the sessions is ahead, in milliseconds. */
+  aheadMs = 0;
   /** Of the CA that issues. */
   issuer: Fingerprint = fingerprintOf(new Uint8Array());
   readonly #sessions: TestSession[] = [];
@@ -95,7 +97,7 @@ export class NodeSessionBench implements AsyncDisposable {
     const devices = await DeviceRegistry.load(store, new RevocationIndex(), systemClock);
     const runtime = await NodeRuntimeState.load(store, devices, systemClock);
     const queue = await CapabilityQueue.open({ store, policy: runtime, clock: systemClock });
-    const clock = systemClock;
+    const clock = (): UnixMs => unixMs(systemClock() + bench.aheadMs);
     const events = new DeviceEventLog({ store, devices, clock });
     const trustBundlePem = (): string => bench.trustBundlePem;
     const issuer = (): Fingerprint => bench.issuer;
