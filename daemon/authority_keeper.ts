@@ -73,11 +73,19 @@ export class AuthorityKeeper {
    * while the clock was wrong: nobody could be let in by it, and there would be no way back.
    *
    * @param forced whether nodes were passed over that do not trust it yet; for the audit.
+   * @param judged the CA for which that was looked at; one that another operator has introduced in its place is not taken.
    */
-  complete(actor: string, forced: boolean): Promise<void> {
+  complete(actor: string, forced: boolean, judged?: Fingerprint): Promise<void> {
     return this.#oneAtATime(async () => {
       const { identity: { authorities }, clock } = this.#options;
-      if (authorities.next !== undefined) checkIsValid(authorities.next, clock());
+      const { next } = authorities;
+      if (judged !== undefined && next !== undefined && next.fingerprint !== judged) {
+        throw new PalyraError(
+          "rotation_not_begun",
+          "Meanwhile another operator has given that rotation up and begun another one; look at `palyrad ca show`.",
+        );
+      }
+      if (next !== undefined) checkIsValid(next, clock());
       const after = await authorities.completed();
       const details = { previous: authorities.current.fingerprint, forced };
       const subject = after.current.fingerprint;

@@ -186,6 +186,16 @@ Deno.test("AuthorityKeeper goes back before the second step, and not after it", 
   ]);
 });
 
+Deno.test("AuthorityKeeper.complete() takes no other CA than the one that was looked at", async () => {
+  await using bench = await Bench.open();
+  await bench.keeper.introduce("one");
+  const judged = bench.roles.next;
+  await bench.keeper.abort("another");
+  await bench.keeper.introduce("another");
+  await assert.rejects(bench.keeper.complete("one", false, judged), isError("rotation_not_begun", /another operator/));
+  await bench.keeper.complete("one", false, bench.roles.next);
+});
+
 Deno.test("AuthorityKeeper.complete() refuses a CA that was made while the clock was wrong, and it can be given up", async () => {
   await using bench = await Bench.open();
   const before = bench.roles;

@@ -62,7 +62,7 @@ export class AuthorityRotation {
       ? []
       : sessions.connectedDevices.filter((id) => !sessions.trusts(id, next.fingerprint));
     if (behind.length > 0 && !force) throw this.#notReady(behind);
-    await keeper.complete(operator, behind.length > 0);
+    await keeper.complete(operator, behind.length > 0, next?.fingerprint);
     await this.#spread();
     this.#asking = this.#askAll(sessions.connectedDevices);
   }

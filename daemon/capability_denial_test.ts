@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { newDeviceId } from "../identity/device_id.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import type { ReasonCode } from "../identity/reason_code.ts";
 import { benchTest, FakeLink, type QueueBench } from "./testing/queue_bench.ts";
@@ -52,6 +53,24 @@ test("sends nothing whose capability is denied while its attempt is being writte
   const ended = await bench.ended(requestId);
   assert.deepEqual([ended.state, ended.errorCode], ["rejected", "capability_denied"]);
   assert.deepEqual(link.dispatched, []);
+});
+
+test("rejects what a revoked operator has asked for and no node was sent, and nothing else", async (bench) => {
+  const revoked = newDeviceId();
+  const link = new FakeLink(1);
+  bench.attach(link);
+  const { requestId: sent } = await bench.submit("open", { requestedBy: `phone (${revoked})` });
+  await link.arrived(1);
+  bench.queue.drain(bench.device, link);
+  const waiting = await bench.submit("open", { requestedBy: `renamed (${revoked})` });
+  const another = await bench.submit("open", { requestedBy: `phone (${newDeviceId()})` });
+  bench.queue.rejectAskedBy(revoked, "device_revoked", "The operator was revoked.");
+  const ended = await bench.ended(waiting.requestId);
+  assert.deepEqual([ended.state, ended.errorCode], ["rejected", "device_revoked"]);
+  assert.equal((await bench.get(another.requestId)).state, "queued");
+  assert.equal((await bench.get(sent)).state, "dispatched");
+  bench.finish(link, link.dispatched[0]);
+  assert.equal((await bench.ended(sent)).state, "succeeded");
 });
 
 test("does not dispatch again what was denied while its node was away", async (bench) => {

@@ -15,6 +15,7 @@ import { NodeAttachment } from "./node_attachment.ts";
 import type { NodeLink, NodeWork } from "./node_link.ts";
 import { NodeReports } from "./node_reports.ts";
 import { forgetsHarmlessly } from "./on_disconnect.ts";
+import { isNameOf } from "./operator_name.ts";
 import { PeriodicCheck } from "./periodic_check.ts";
 import { ProgressWriter } from "./progress_writer.ts";
 import { RequestBook, type RequestBounds } from "./request_book.ts";
@@ -208,6 +209,15 @@ export class CapabilityQueue {
       const verdict = this.#policy.check(deviceId, live.record.capability);
       if (!(verdict instanceof PalyraError) || !FORBIDDEN.has(verdict.code)) continue;
       void this.#ender.end(live, "rejected", { errorCode: verdict.code, error: verdict.message });
+    }
+  }
+
+  /** Ends what an operator who was shut out has asked for, of whichever node; what a node was sent goes on. */
+  rejectAskedBy(operatorId: DeviceId, code: ReasonCode, message: string): void {
+    for (const live of [...this.#book.all()]) {
+      const { requestedBy, state } = live.record;
+      if (!live.accepted || live.sent && state !== "queued" || !isNameOf(requestedBy, operatorId)) continue;
+      void this.#ender.end(live, "rejected", { errorCode: code, error: message });
     }
   }
 

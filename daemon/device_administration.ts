@@ -68,6 +68,11 @@ export class DeviceAdministration {
     devices.putDevice(revoked);
     devices.revokeCertificates(deviceId, now, text);
     queue.rejectAll(deviceId, "device_revoked", "The node was revoked before the request ended.");
+    queue.rejectAskedBy(
+      deviceId,
+      "device_revoked",
+      "The operator who asked for it was revoked before it was dispatched.",
+    );
     log.warn("Device revoked.", { deviceId, reason: text, operator });
     return revoked;
   }

@@ -26,6 +26,11 @@ export function generationFolders(
   return platform === "linux" && folder.startsWith("/var/lib/") ? [beside, MACHINE_FOLDER] : [beside];
 }
 
+/** Those that an installation by the user `uid` can make: for the machine's cache it has to be root. */
+export function installableFolders(folders: readonly string[], uid: number | null): readonly string[] {
+  return uid === 0 ? folders : folders.filter((folder) => folder !== MACHINE_FOLDER);
+}
+
 function usualFolder(environment: EnvironmentReader, platform: typeof Deno.build.os): string | undefined {
   // However the place was named: a service names it, and the same daemon in a terminal does not.
   const unnamed = { get: (name: string) => name === "PALYRA_STATE_ROOT" ? undefined : environment.get(name) };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { stateFolder } from "../transport/program/state_folder.ts";
-import { generationFolders } from "./generation_folders.ts";
+import { generationFolders, installableFolders } from "./generation_folders.ts";
 
 const home = (more: Readonly<Record<string, string>> = {}) => ({
   get: (name: string) => ({ HOME: "/home/ada", ...more })[name],
@@ -37,4 +37,10 @@ Deno.test("generationFolders() asks for no variable that a released program may 
   };
   const usual = stateFolder("palyrad", { environment, platform: "windows" });
   assert.equal(generationFolders(usual, environment, "windows").length, 1);
+});
+
+Deno.test("installableFolders() leaves the machine's cache to root, whose alone it is to write to", () => {
+  const folders = generationFolders("/var/lib/palyra/palyrad", home(), "linux");
+  assert.deepEqual(installableFolders(folders, 0), folders);
+  assert.deepEqual(installableFolders(folders, 1_000), ["/var/lib/palyra/generations"]);
 });

@@ -2,6 +2,7 @@ import type { CanonicalUlid } from "../identity/device_id.ts";
 import type { UnixMs } from "../identity/unix_ms.ts";
 import { revokeCertificates } from "./certificate_ledger.ts";
 import type { DeviceAct } from "./device_act.ts";
+import { endCodesOf } from "./pairing_code_book.ts";
 import { deviceOf, type PairingDecision, takesOver } from "./pairing_decision.ts";
 import type { DeviceRecord } from "./store/device_record.ts";
 import { rejectPairing } from "./pairing_rejection.ts";
@@ -14,7 +15,7 @@ export const SUPERSEDED = "superseded by a newer pairing";
 /** A device that was let in, and what that put an end to. */
 export interface Admission {
   readonly device: DeviceRecord;
-  /** The device id belonged to another key, whose certificates are revoked now. */
+  /** The device id belonged to another key, whose certificates are revoked and whose pairing codes have ended now. */
   readonly tookOver: boolean;
   /** The device's other requests, which are rejected now. */
   readonly superseded: readonly CanonicalUlid[];
@@ -49,7 +50,10 @@ export async function admit(
       replaced_key: tookOver,
     },
   }, now);
-  if (tookOver) await revokeCertificates(tx, device.deviceId, { at: now, reason: SUPERSEDED, actor });
+  if (tookOver) {
+    await revokeCertificates(tx, device.deviceId, { at: now, reason: SUPERSEDED, actor });
+    await endCodesOf(tx, device.deviceId);
+  }
   const open = await tx.pairing.listOpenRequests(device.deviceId);
   const others = open.filter((request) => request.requestId !== approved.requestId);
   await Promise.all(others.map((request) => {

@@ -7,7 +7,7 @@ import { stateError } from "./state_error.ts";
 
 /** How the secrets of a folder lie there. */
 export interface SealingStatus {
-  /** `unknown`: there is a marker, and without its key nobody can tell what it says. */
+  /** `unknown`: nobody can tell without the key of the marker, or the marker of sealed secrets is gone. */
   readonly state: "plain" | "unknown" | SealingState;
   /** The key of the marker; undefined where there is none. */
   readonly keyId: string | undefined;
@@ -33,8 +33,9 @@ export async function sealingStatus(folder: string, key: SealingKey | undefined)
       keyId: await keyIdOf(join(folder, name)),
     })),
   );
+  const isPlain = content === undefined && secrets.every((secret) => secret.keyId === undefined);
   return {
-    state: content === undefined ? "plain" : marker?.state ?? "unknown",
+    state: marker?.state ?? (isPlain ? "plain" : "unknown"),
     keyId,
     nextKeyId: marker?.nextKeyId,
     secrets,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { isSealed } from "./sealed_secret.ts";
 import type { SealingKey } from "./sealing_key.ts";
 import { SEALING_MARKER } from "./sealing_marker.ts";
+import { sealingStatus } from "./sealing_status.ts";
 import { failsWith, given, inSecretsFolder, sealingKey } from "./sealing_test_support.ts";
 import { SecretStore } from "./secret_store.ts";
 import { SecretView } from "./secret_view.ts";
@@ -79,6 +80,7 @@ Deno.test("no plain file is taken in a sealed folder, with or without its marker
       failsWith("sealing_key_missing", /sealing\.json is missing/),
     );
     await assert.rejects(new SecretView(folder, given()).read("audit-key"), failsWith("sealing_key_missing"));
+    assert.equal((await sealingStatus(folder, undefined)).state, "unknown", "what is sealed is not called plain");
   });
 });
 

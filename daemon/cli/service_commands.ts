@@ -12,6 +12,7 @@ import {
 } from "../../transport/program/service/mod.ts";
 import { readDaemonConfig } from "../daemon_config.ts";
 import { findDaemonProcess } from "../daemon_process_file.ts";
+import { installableFolders } from "../generation_folders.ts";
 
 const HOST: ServiceHost = {
   program: "palyrad",
@@ -29,7 +30,9 @@ const HOST: ServiceHost = {
       configFile: dirname(path) === stateFolder ? undefined : path,
       logFile,
       readFolders: [],
-      writtenFolders: generationPlaces.file === undefined ? generationPlaces.folders : [dirname(generationPlaces.file)],
+      writtenFolders: generationPlaces.file === undefined
+        ? installableFolders(generationPlaces.folders, Deno.uid())
+        : [dirname(generationPlaces.file)],
       variables: variablesIn(entries),
     };
   },

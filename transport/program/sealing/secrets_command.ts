@@ -184,7 +184,7 @@ function statusJson(folder: string, status: SealingStatus, given: SealingKey | u
 
 const STATE_TEXTS: Readonly<Record<SealingStatus["state"], string>> = {
   plain: "in plain: whoever reads the disk, or a backup of it, has them",
-  unknown: "sealed; without the key it cannot be told whether a change was interrupted",
+  unknown: "sealed; without the key and the marker it cannot be told whether a change was interrupted",
   sealed: "sealed",
   sealing: "being sealed, or that was interrupted; run `secrets seal` again",
   rekeying: "being sealed with another key, or that was interrupted; run `secrets rekey` again",
