@@ -290,7 +290,8 @@ export class AdminFace {
   }
 
   #notOneself(deviceId: string, operator: KnownPeer): DeviceId {
-    const target = parseDeviceId(deviceId.toUpperCase());
+    const id = deviceId.trim().toUpperCase();
+    const target = isCanonicalUlid(id) ? parseDeviceId(id) : findNode(deviceId, this.#options.devices);
     if (target === operator.device.deviceId) {
       throw new PalyraError("invalid_argument", "This is the operator you are working as; use another one to end it.");
     }

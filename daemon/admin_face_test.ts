@@ -221,3 +221,17 @@ Deno.test("AdminFace.submit() refuses an input that the declared schema does not
   const { state, priority, ttlEndsAtUnixMs, deadlineUnixMs } = await submit({ url: "https://example.com/" });
   assert.deepEqual([state, priority, ttlEndsAtUnixMs], ["queued", "normal", deadlineUnixMs]);
 });
+
+Deno.test("AdminFace.revokeDevice() takes the name of a node that only one has, and no operator by it", async () => {
+  await using bench = await DaemonBench.open();
+  const operator = await bench.localOperator();
+  const { deviceId } = await bench.pairedNode("laptop");
+  await bench.pairedNode("twin");
+  await bench.pairedNode("Twin");
+  const revoke = async (name: string) => await bench.admin.revokeDevice(name, "stolen", operator);
+  await assert.rejects(revoke("twin"), isError("invalid_argument", /device id/));
+  await assert.rejects(revoke("palyrad"), isError("node_not_found"));
+  const revoked = await revoke(" Laptop");
+  assert.deepEqual([revoked.deviceId, revoked.status], [deviceId, "revoked"]);
+  assert.equal((await revoke(deviceId.toLowerCase())).status, "revoked");
+});

@@ -62,7 +62,7 @@ function listCommand() {
 
 function showCommand() {
   return daemonCommand("show", "Show one device with its certificates.")
-    .argument("<device>", "device id")
+    .argument("<device>", "device id, or the name of a node")
     .action(async (deviceId, options) => {
       await withAdmin(options, async (admin) => {
         const device = await admin.getDevice({ deviceId });
@@ -74,9 +74,9 @@ function showCommand() {
 
 function revokeCommand() {
   return daemonCommand("revoke", "End a device's pairing for good and cut its connections.", [
-    { command: 'palyrad devices revoke 01JT… --reason "stolen"', explanation: "it cannot pair again until removed" },
+    { command: 'palyrad devices revoke laptop --reason "stolen"', explanation: "it cannot pair again until removed" },
   ])
-    .argument("<device>", "device id")
+    .argument("<device>", "device id, or the name of a node")
     .option("--reason <text>", "kept with the device")
     .action(async (deviceId, options) => {
       await withAdmin(options, async (admin) => {
@@ -89,7 +89,7 @@ function revokeCommand() {
 
 function removeCommand() {
   return daemonCommand("remove", "Forget a device; one that is still paired is revoked first.")
-    .argument("<device>", "device id")
+    .argument("<device>", "device id, or the name of a node")
     .option("--reason <text>", "for the log")
     .action(async (deviceId, options) => {
       await withAdmin(options, async (admin) => {

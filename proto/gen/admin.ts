@@ -289,11 +289,13 @@ export interface GetDeviceRequest {
 }
 
 export interface RevokeDeviceRequest {
+  /** Device id, or an unambiguous name of a paired node; case does not matter. */
   deviceId: string;
   reason: string;
 }
 
 export interface RemoveDeviceRequest {
+  /** Device id, or an unambiguous name of a paired node; case does not matter. */
   deviceId: string;
   reason: string;
 }
