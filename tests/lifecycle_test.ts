@@ -153,7 +153,7 @@ Deno.test("an operator's mistakes are told apart by their exit codes and change 
     [2, "invalid_argument", ["nodes", "invoke", "laptop", "echo", "--timeout", "soon"]],
     [2, "invalid_argument", ["pairing", "code", "--ttl", "5s"]],
     [2, "invalid_argument", ["nodes", "lits"]],
-    [2, "invalid_device_id", ["devices", "revoke", "laptop"]],
+    [8, "node_not_found", ["devices", "revoke", "nobody"]],
     [8, "node_not_found", ["nodes", "invoke", "desktop", "echo"]],
     [8, "capability_not_found", ["nodes", "invoke", "laptop", "no.such.thing"]],
     [8, "request_not_found", ["requests", "show", "01M84QNGJ907HECH4JTCE6GMW7"]],
