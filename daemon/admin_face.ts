@@ -160,16 +160,6 @@ export class AdminFace {
     return { devices: entries, cut };
   }
 
-  /** One device. */
-  getDevice(deviceId: string): DeviceView {
-    const { devices, runtime } = this.#options;
-    const device = devices.get(parseDeviceId(deviceId.toUpperCase()));
-    if (device === undefined) {
-      throw new PalyraError("device_not_found", "There is no such device. `palyrad devices list` shows them.");
-    }
-    return deviceView(device, devices, runtime);
-  }
-
   /** Ends a device's pairing for good. */
   async revokeDevice(deviceId: string, reason: string, operator: KnownPeer): Promise<DeviceView> {
     const { administration, devices, runtime } = this.#options;

@@ -1,3 +1,4 @@
+import type { DeviceId } from "../identity/device_id.ts";
 import { PalyraError } from "../identity/palyra_error.ts";
 import { type UnixMs, unixMs } from "../identity/unix_ms.ts";
 import {
@@ -12,7 +13,6 @@ import { deviceNotFound, type DeviceRegistry, type KnownPeer } from "./device_re
 import { findNode } from "./node_lookup.ts";
 import type { NodeRuntimeState } from "./node_runtime_state.ts";
 import { operatorName } from "./operator_name.ts";
-import { type DeviceId, isCanonicalUlid, parseDeviceId } from "../identity/device_id.ts";
 import { RECOVERIES_KEPT } from "./store/recovery_record.ts";
 import type { Store } from "./store/store.ts";
 
@@ -72,8 +72,6 @@ export class DeviceRenewalFace {
 
   /** A device of any kind by its id, or a node by its name. */
   #find(text: string): DeviceId {
-    const id = text.trim().toUpperCase();
-    if (isCanonicalUlid(id) && this.#options.devices.get(parseDeviceId(id)) !== undefined) return parseDeviceId(id);
     try {
       return findNode(text, this.#options.devices);
     } catch (error) {

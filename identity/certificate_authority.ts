@@ -160,23 +160,15 @@ export class CertificateAuthority {
     const now = this.#clock();
     const latest = now < this.expiresAt ? Math.min(this.expiresAt, successor.expiresAt) : successor.expiresAt;
     const { notBefore, notAfter } = validity(now, CA_VALIDITY_MS, latest);
-    const { publicKey } = successor.#certificate;
-    const certificate = await x509.X509CertificateGenerator.create({
+    const { subjectName: subject, publicKey } = successor.#certificate;
+    return await this.#sign({
       serialNumber: newSerial(),
-      subject: successor.#certificate.subjectName,
-      issuer: this.#certificate.subjectName,
+      subject,
       publicKey,
-      signingKey: this.#key.keys.privateKey,
-      signingAlgorithm: SIGNING,
       notBefore,
       notAfter,
-      extensions: [
-        ...authorityExtensions(),
-        await x509.SubjectKeyIdentifierExtension.create(publicKey),
-        new x509.AuthorityKeyIdentifierExtension(subjectKeyIdentifier(this.#certificate), NOT_CRITICAL),
-      ],
+      extensions: authorityExtensions(),
     });
-    return new Uint8Array(certificate.rawData);
   }
 
   /** The list of this CA's revoked certificates, DER; see {@linkcode createRevocationList}. */
@@ -195,13 +187,10 @@ export class CertificateAuthority {
     const publicKey = new x509.PublicKey(new Uint8Array(leaf.publicKey));
     const authority = false;
     const pathLength = undefined;
-    const certificate = await x509.X509CertificateGenerator.create({
+    const certificateDer = await this.#sign({
       serialNumber,
       subject: leaf.subject,
-      issuer: this.#certificate.subjectName,
       publicKey,
-      signingKey: this.#key.keys.privateKey,
-      signingAlgorithm: SIGNING,
       notBefore,
       notAfter,
       extensions: [
@@ -209,18 +198,43 @@ export class CertificateAuthority {
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, CRITICAL),
         new x509.ExtendedKeyUsageExtension([leaf.usage], NOT_CRITICAL),
         new x509.SubjectAlternativeNameExtension([...leaf.alternativeNames], NOT_CRITICAL),
-        await x509.SubjectKeyIdentifierExtension.create(publicKey),
-        new x509.AuthorityKeyIdentifierExtension(subjectKeyIdentifier(this.#certificate), NOT_CRITICAL),
       ],
     });
     return {
-      certificateDer: new Uint8Array(certificate.rawData),
+      certificateDer,
       serialHex: serialNumber,
       issuedAt,
       expiresAt: unixMs(notAfter.getTime()),
       caFingerprint: this.fingerprint,
     };
   }
+
+  /** Signs a certificate (DER) whose key identifiers name its own key and this CA's. */
+  async #sign({ extensions, publicKey, ...certificate }: Unsigned): Promise<Uint8Array> {
+    const { rawData } = await x509.X509CertificateGenerator.create({
+      ...certificate,
+      publicKey,
+      issuer: this.#certificate.subjectName,
+      signingKey: this.#key.keys.privateKey,
+      signingAlgorithm: SIGNING,
+      extensions: [
+        ...extensions,
+        await x509.SubjectKeyIdentifierExtension.create(publicKey),
+        new x509.AuthorityKeyIdentifierExtension(subjectKeyIdentifier(this.#certificate), NOT_CRITICAL),
+      ],
+    });
+    return new Uint8Array(rawData);
+  }
+}
+
+/** What a certificate says beside who signs it. */
+interface Unsigned {
+  readonly serialNumber: string;
+  readonly subject: x509.JsonName | x509.Name;
+  readonly publicKey: x509.PublicKey;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  readonly extensions: readonly x509.Extension[];
 }
 
 interface Leaf {
